@@ -1,0 +1,175 @@
+"""Where everything lies: one object store (or folder), one root, paths relative to it.
+
+Documents and files name each other by paths *relative to the store's root*, so that a store can be moved or
+mounted elsewhere and the hash of a document does not depend on where it lies. Every write is atomic: a reader
+sees the old content or the new, never half of either, and two writers of the same bytes do no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from upath import UPath
+
+if TYPE_CHECKING:
+    from include.documents import Document
+
+    D = TypeVar("D", bound=Document)
+
+COPY_BLOCK = 1 << 20  # bytes
+
+
+class NotInStore(FileNotFoundError):
+    """A path that a document names is not in the store."""
+
+
+class Store:
+    """A folder or bucket that holds the documents, shards, models and reports of all collections.
+
+    Args:
+        root: a folder or an fsspec URL (``gs://bucket/prefix``).
+        storage_options: what fsspec needs to reach it (endpoint, credentials); never written anywhere.
+
+    Paths given to its methods are relative to ``root``, with forward slashes; absolute paths and ``..`` are
+    refused with ``ValueError``, because some of them are derived from names that other people chose.
+    """
+
+    def __init__(self, root: str | Path, **storage_options: object) -> None:
+        is_url = "://" in str(root)
+        self.root = UPath(str(root), **storage_options) if is_url else UPath(Path(root).absolute())
+        self.is_local = not is_url
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.root)!r})"
+
+    def path(self, relative: str) -> UPath:
+        """The full path of something in the store."""
+        parts = relative.split("/")
+        if relative.startswith("/") or ".." in parts or "" in parts or "\\" in relative or "\0" in relative:
+            raise ValueError(f"Got {relative!r} as a path in the store; it must be relative and stay inside.")
+        return self.root.joinpath(*parts)
+
+    def exists(self, relative: str) -> bool:
+        return self.path(relative).exists()
+
+    def read(self, relative: str) -> bytes:
+        """The bytes of one file; ``NotInStore`` if it is not there."""
+        try:
+            return self.path(relative).read_bytes()
+        except FileNotFoundError as missing:
+            raise NotInStore(
+                f"{relative} is not in the store {self.root}. Was the store moved, or a file removed by hand? "
+                "Run the task that writes it again (clear it in Airflow)."
+            ) from missing
+
+    def write(self, relative: str, data: bytes) -> str:
+        """Write one file atomically, replacing what was there. Returns ``relative``."""
+        with self.writing(relative) as temporary:
+            temporary.write_bytes(data)
+        return relative
+
+    @contextmanager
+    def writing(self, relative: str) -> Iterator[Path]:
+        """A local path to write to; it appears in the store as ``relative`` only if the block succeeds.
+
+        In a folder the file is written beside its place and renamed. Object stores show an upload only when
+        it is complete, so there the file is written locally and uploaded at the end.
+        """
+        target = self.path(relative)
+        if self.is_local:
+            directory = Path(str(target.parent))
+            directory.mkdir(parents=True, exist_ok=True)
+        else:
+            import tempfile
+
+            directory = Path(tempfile.gettempdir())
+        temporary = directory / f".{uuid.uuid4().hex}.part"
+        try:
+            yield temporary
+            if self.is_local:
+                os.replace(temporary, str(target))
+            else:
+                with temporary.open("rb") as source, target.open("wb") as sink:
+                    shutil.copyfileobj(source, sink, COPY_BLOCK)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def create(self, relative: str, data: bytes) -> bool:
+        """Write a file only if none is there, atomically; False if someone else was first (a *claim*)."""
+        target = self.path(relative)
+        if not self.is_local:
+            raise NotImplementedError("Claims in object stores come with the first cloud target.")
+        local = Path(str(target))
+        local.parent.mkdir(parents=True, exist_ok=True)
+        temporary = local.parent / f".{uuid.uuid4().hex}.part"
+        temporary.write_bytes(data)
+        try:
+            os.link(temporary, local)  # fails if it exists, unlike rename; the content is complete from the start
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
+
+    def copy_in(self, local: Path, relative: str) -> str:
+        """Copy a local file, or a folder with all that is in it, into the store. Returns ``relative``."""
+        if local.is_dir():
+            for file in sorted(p for p in local.rglob("*") if p.is_file()):
+                self.copy_in(file, f"{relative}/{file.relative_to(local).as_posix()}")
+            return relative
+        with self.writing(relative) as temporary:
+            shutil.copyfile(local, temporary)
+        return relative
+
+    def copy_out(self, relative: str, local: Path) -> Path:
+        """Copy a file, or a folder with all that is in it, out of the store. Returns ``local``."""
+        source = self.path(relative)
+        if source.is_dir():
+            for file in sorted(p for p in source.rglob("*") if p.is_file()):
+                inside = file.relative_to(source).as_posix()
+                self.copy_out(f"{relative}/{inside}", local / inside)
+            return local
+        local.parent.mkdir(parents=True, exist_ok=True)
+        temporary = local.parent / f".{uuid.uuid4().hex}.part"
+        try:
+            with source.open("rb") as reader, temporary.open("wb") as writer:
+                shutil.copyfileobj(reader, writer, COPY_BLOCK)
+            os.replace(temporary, local)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return local
+
+    # --- documents: immutable, named by their hash -- and one pointer per key to the newest
+
+    def put(self, document: Document) -> str:
+        """Store a document under the hash of its contents and point its key to it. Returns its path."""
+        relative = document.path
+        if not self.exists(relative):
+            self.write(relative, document.encoded)
+        self.write(document.pointer, relative.encode())
+        return relative
+
+    def get(self, kind: type[D], relative: str) -> D:
+        """Read a document and check that its bytes still have the hash that names them."""
+        data = self.read(relative)
+        found = hashlib.sha256(data).hexdigest()
+        if not relative.endswith(f"/{found}.json"):
+            raise ValueError(
+                f"{relative} in {self.root} was altered: its contents now hash to {found}. Restore it from a backup."
+            )
+        return kind.model_validate_json(data)
+
+    def newest(self, kind: type[D], collection: str, key: str) -> tuple[str, D] | None:
+        """Path and contents of the newest document of one kind for a key, or None."""
+        pointer = kind.pointer_for(collection, key)
+        if not self.exists(pointer):
+            return None
+        relative = self.read(pointer).decode()
+        return relative, self.get(kind, relative)
