@@ -1,0 +1,85 @@
+"""Which exports may be shipped: those that still do what the trained model does.
+
+The SavedModel is the reference. A conversion can go wrong without an error: variables that were not frozen give a file
+that runs and returns zeros, quantisation can flatten one class, LiteRT's threads can lose one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from include.documents import ExportFormat, Metrics
+from include.scoring.detections import Detections
+from include.scoring.evaluation import Evaluation
+
+REFERENCE: ExportFormat = "saved_model"
+
+TOLERANCE: Mapping[ExportFormat, float] = {
+    "frozen_graph": 0.005,
+    "tflite_fp32": 0.005,
+    "tflite_fp16": 0.005,
+    "tflite_int8": 0.02,
+}
+"""The mAP that an export may lose against the SavedModel."""
+
+CLASS_IS_DETECTED = 0.10
+"""AP50 from which the SavedModel is said to detect a class, so that an export can lose it."""
+
+
+def gate(
+    evaluations: Mapping[ExportFormat, Evaluation], tolerance: Mapping[ExportFormat, float] = TOLERANCE
+) -> dict[ExportFormat, tuple[str, ...]]:
+    """Why each export is refused, in words with figures; an empty tuple lets it through.
+
+    Raises:
+        KeyError: ``evaluations`` lacks the SavedModel, so that there is nothing to compare with.
+    """
+    reference = evaluations[REFERENCE].score.metrics
+    return {
+        format_: (
+            *constant_output(list(evaluation.detections.values())),
+            *(
+                ()
+                if format_ == REFERENCE
+                else (
+                    *lost_accuracy(reference, evaluation.score.metrics, tolerance[format_]),
+                    *lost_classes(reference, evaluation.score.metrics),
+                )
+            ),
+        )
+        for format_, evaluation in evaluations.items()
+    }
+
+
+def lost_accuracy(reference: Metrics, export: Metrics, tolerance: float) -> tuple[str, ...]:
+    loss = reference.mAP - export.mAP
+    if loss <= tolerance:
+        return ()
+    return (
+        f"loses {loss:.4f} mAP against the SavedModel ({export.mAP:.4f} instead of {reference.mAP:.4f}); "
+        f"at most {tolerance:g} is allowed",
+    )
+
+
+def lost_classes(reference: Metrics, export: Metrics) -> tuple[str, ...]:
+    """Classes that the SavedModel detects and the export never finds."""
+    return tuple(
+        f"loses the class {name!r}: AP50 0 instead of {ap50:.3f}"
+        for name, ap50 in reference.per_class50.items()
+        if ap50 is not None and ap50 >= CLASS_IS_DETECTED and not export.per_class50.get(name)
+    )
+
+
+def constant_output(detections: Sequence[Detections]) -> tuple[str, ...]:
+    """Signs that the output does not depend on the image."""
+    total = sum(len(found) for found in detections)
+    if total == 0:
+        return (f"detects nothing in any of the {len(detections)} hold-out images",)
+    if len(detections) > 1 and all(found.same_as(detections[0]) for found in detections):
+        return (f"returns the same {len(detections[0])} detections for all {len(detections)} hold-out images",)
+    scores = np.concatenate([found.scores for found in detections])
+    if total > 1 and (scores == scores[0]).all():
+        return (f"gives all {total} detections the same score, {scores[0]:.4f}",)
+    return ()
