@@ -6,13 +6,14 @@ truth is taken once, classes must agree.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from include.scoring.detections import Detections
-from include.scoring.holdout import HoldOutImage
+from include.scoring.holdout import HoldOut, HoldOutImage
 
 CONFIDENT = 0.5  # a detection below this score is not shown as the model's opinion
 SAME_BOX = 0.5  # IoU
@@ -62,6 +63,22 @@ def judge(image: HoldOutImage, detections: Detections, threshold: float = CONFID
             missed[free.argmax()] = False
             false[column] = False
     return Verdict(image, confident, missed, false)
+
+
+def most_telling(
+    holdout: HoldOut, detections: Mapping[int, Detections], *, worst: int = 8, typical: int = 8
+) -> tuple[list[Verdict], list[Verdict]]:
+    """The images with the worst mistakes, worst first, and others spread evenly over the rest of the hold-out.
+
+    Images without a mistake are never among the worst. The hold-out is read twice, so that not all images are held.
+    """
+    badness = {image.id: judge(image, detections[image.id]).badness for image in holdout}
+    worst_ids = [id_ for id_ in sorted(badness, key=lambda id_: (-badness[id_], id_)) if badness[id_] > 0][:worst]
+    rest = [id_ for id_ in badness if id_ not in worst_ids]
+    typical_ids = rest[:: max(1, -(-len(rest) // typical))]
+    chosen = {*worst_ids, *typical_ids}
+    verdicts = {image.id: judge(image, detections[image.id]) for image in holdout if image.id in chosen}
+    return [verdicts[id_] for id_ in worst_ids], [verdicts[id_] for id_ in typical_ids]
 
 
 def iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

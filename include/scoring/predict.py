@@ -9,7 +9,7 @@ is a copy.
 from __future__ import annotations
 
 import io
-import os
+import logging
 import statistics
 import time
 from collections.abc import Iterable
@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.scoring.detections import Detections
+
+logger = logging.getLogger(__name__)
 
 WARM_UP = 3  # calls before timing: the first ones allocate and optimise
 
@@ -79,7 +81,7 @@ class SavedModelPredictor:
 
 
 class FrozenGraphPredictor:
-    """A frozen GraphDef with the TF Object Detection API's names: ``image_tensor:0`` in, ``detection_boxes:0`` … out."""
+    """A frozen GraphDef, with the names that the TF Object Detection API gives its inputs and outputs."""
 
     OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 
@@ -142,14 +144,16 @@ def load_predictor(format: str, path: Path) -> Predictor:
 def limit_tensorflow_to_one_thread() -> None:
     """Make TensorFlow's timings single-threaded, like LiteRT's. Call it before TensorFlow runs anything.
 
-    Raises:
-        RuntimeError: TensorFlow has already run something in this process and cannot be changed any more.
+    Where it is too late for that (TensorFlow's threads are those of the process) a warning is logged, and the
+    latencies of SavedModel and frozen graph use all cores.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        logger.warning("TensorFlow has already started: SavedModel and frozen graph are not timed on one thread.")
 
 
 def latency_ms(predictor: Predictor, pictures: Iterable[Picture]) -> float:
