@@ -43,7 +43,7 @@ def make_anchors(grids: Sequence[int], strides: Sequence[int], input_size: int, 
         input_size: the image's side in pixels.
         scale: side of the smallest square anchor in cells.
     """
-    anchors = []
+    anchors: list[tuple[float, ...]] = []
     for grid, stride in zip(grids, strides, strict=True):
         centres = (np.arange(grid) + 0.5) / grid
         sides = [min(scale * octave * stride / input_size, 1.0) for octave in OCTAVES]
@@ -91,20 +91,16 @@ def match(boxes: tf.Tensor, classes: tf.Tensor, anchors: tf.Tensor) -> Targets:
     SSD's matching, https://arxiv.org/abs/1512.02325, section 2.2.
 
     Args:
-        boxes: (G, 4); rows of padding may hold anything.
+        boxes: (G, 4), at least one row; rows of padding may hold anything.
         classes: (G,) int32 from 0; -1 marks padding.
         anchors: (N, 4).
     """
     real = tf.where(classes >= 0)[:, 0]
-    boxes, classes = tf.gather(boxes, real), tf.gather(classes, real)
-    if tf.equal(tf.shape(boxes)[0], 0):
-        count = tf.shape(anchors)[0]
-        return Targets(tf.zeros_like(anchors), tf.fill([count], -1), tf.fill([count], False))
-    iou = pairwise_iou(corners(anchors), boxes)
-    overlap, chosen = tf.reduce_max(iou, 1), tf.argmax(iou, 1, output_type=tf.int32)
-    best_anchor = tf.argmax(iou, 0, output_type=tf.int32)[:, None]
-    overlap = tf.tensor_scatter_nd_update(overlap, best_anchor, tf.ones_like(best_anchor[:, 0], tf.float32))
-    chosen = tf.tensor_scatter_nd_update(chosen, best_anchor, tf.range(tf.shape(boxes)[0]))
+    iou = tf.where(classes >= 0, pairwise_iou(corners(anchors), boxes), -1.0)
+    overlap, chosen = tf.reduce_max(iou, 1), tf.argmax(iou, 1)
+    best_anchor = tf.gather(tf.argmax(iou, 0), real)[:, None]
+    overlap = tf.tensor_scatter_nd_update(overlap, best_anchor, tf.ones_like(real, tf.float32))
+    chosen = tf.tensor_scatter_nd_update(chosen, best_anchor, real)
     positive = overlap >= MATCHED_IOU
     return Targets(
         encode(tf.gather(boxes, chosen), anchors),

@@ -10,7 +10,7 @@ import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,22 +30,23 @@ def write_checkpoint(output: Path, which: Which, groups: Groups) -> None:
     path = checkpoint_path(output, which)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
+    named: dict[str, Any] = {f"{name}/{i}": array for name, arrays in groups.items() for i, array in enumerate(arrays)}
     with temporary.open("wb") as file:
-        np.savez(file, **{f"{name}/{i}": array for name, arrays in groups.items() for i, array in enumerate(arrays)})
+        np.savez(file, **named)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
 
 
-def read_checkpoint(output: Path, which: Which) -> dict[str, list[np.ndarray]] | None:
-    """The lists of arrays that were written, or None if there is no such checkpoint.
+def read_checkpoint(output: Path, which: Which) -> dict[str, list[np.ndarray]]:
+    """The lists of arrays that were written.
 
     Raises:
-        BadInput: the file is damaged (not by a kill: writing is atomic).
+        BadInput: there is no such checkpoint, or it is damaged (not by a kill: writing is atomic).
     """
     path = checkpoint_path(output, which)
     if not path.is_file():
-        return None
+        raise BadInput(f"{path} is missing; has the training in {output} come that far?")
     groups: dict[str, list[np.ndarray]] = {}
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -58,7 +59,4 @@ def read_checkpoint(output: Path, which: Which) -> dict[str, list[np.ndarray]] |
 
 def read_weights(output: Path, which: Which) -> list[np.ndarray]:
     """The averaged weights of a checkpoint, in the order of ``keras.Model.get_weights``."""
-    groups = read_checkpoint(output, which)
-    if groups is None:
-        raise BadInput(f"{checkpoint_path(output, which)} is missing; has the training in {output} evaluated yet?")
-    return groups[AVERAGE]
+    return read_checkpoint(output, which)[AVERAGE]

@@ -107,7 +107,7 @@ class Configuration:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        for name, low, high in (
+        whole_numbers = (
             ("input_size", 64, 1024),
             ("freeze_below", 0, 17),
             ("steps", 1, 10_000_000),
@@ -117,10 +117,8 @@ class Configuration:
             ("patience", 1, 1_000_000),
             ("checkpoint_every", 1, 1_000_000),
             ("seed", 0, 2**31 - 1),
-        ):
-            _check_type(self, name, (int,), "a whole number")
-            _check(self, name, f"between {low} and {high}", low <= getattr(self, name) <= high)
-        for name, low, high in (
+        )
+        numbers = (
             ("width", 0.1, 2),
             ("anchor_scale", 1, 8),
             ("learning_rate", 1e-7, 1),
@@ -128,9 +126,13 @@ class Configuration:
             ("ema_decay", 0, 0.99999),
             ("score_threshold", 0.0001, 0.99),
             ("iou_threshold", 0.1, 0.95),
-        ):
-            _check_type(self, name, (int, float), "a number")
+        )
+        for name, low, high in whole_numbers:
+            _check_type(self, name, (int,), "a whole number")
             _check(self, name, f"between {low} and {high}", low <= getattr(self, name) <= high)
+        for name, lowest, highest in numbers:
+            _check_type(self, name, (int, float), "a number")
+            _check(self, name, f"between {lowest} and {highest}", lowest <= getattr(self, name) <= highest)
         _check(self, "finest_stride", "8 or 16", self.finest_stride in (8, 16))
         if self.minutes is not None:
             _check_type(self, "minutes", (int, float), "a number or null")

@@ -156,7 +156,8 @@ def _with_coarser_maps(maps: Sequence[keras.KerasTensor], configuration: Configu
 
 def _heads(maps: Sequence[keras.KerasTensor], classes: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """(B, N, 4) encoded boxes and (B, N, classes) logits of all cells' anchors, in the order of ``make_anchors``."""
-    boxes, logits = [], []
+    boxes: list[keras.KerasTensor] = []
+    logits: list[keras.KerasTensor] = []
     for level, features in enumerate(maps):
         for outputs, channels, name, bias in (
             (boxes, 4, f"box_{level}", 0.0),

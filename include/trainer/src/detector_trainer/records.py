@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -38,7 +38,7 @@ class Annotation:
 
 
 class Example(NamedTuple):
-    """One image with its objects, as tensors; ``labels`` are class ids from 1, padding has boxes of 0 and label 0."""
+    """One image with its objects; ``labels`` are class ids from 1, and padding has label 0."""
 
     image: tf.Tensor  # (S, S, 3) uint8, or float32 in 0..255 after augmentation
     boxes: tf.Tensor  # (G, 4) float32 (ymin, xmin, ymax, xmax) in 0..1
@@ -75,12 +75,12 @@ def read_annotations(shards: Sequence[Path], label_map: dict[int, str]) -> list[
     return annotations
 
 
-def _records(shard: Path) -> Iterator[dict[str, np.ndarray]]:
+def _records(shard: Path) -> Iterator[dict[str, Any]]:
     """All features of a shard's records but the image; a damaged one ends it with ``BadInput``."""
 
     def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = tf.io.parse_single_example(record, {**_ANNOTATION, **_ENCODED})
-        return {key: value for key, value in features.items() if key not in _ENCODED}
+        features = tf.io.parse_single_example(record, _ANNOTATION | _ENCODED)
+        return {key: features[key] for key in _ANNOTATION}
 
     read = 0
     try:
@@ -94,7 +94,7 @@ def _records(shard: Path) -> Iterator[dict[str, np.ndarray]]:
         ) from error
 
 
-def _annotation(record: dict[str, np.ndarray], label_map: dict[int, str], where: str) -> Annotation:
+def _annotation(record: dict[str, Any], label_map: dict[int, str], where: str) -> Annotation:
     edges, labels = [record[key] for key in _BOX_KEYS], record[_LABEL_KEY]
     if any(len(edge) != len(labels) for edge in edges):
         raise BadInput(f"{where}: {_LABEL_KEY} has {len(labels)} values, the bbox lists {[len(e) for e in edges]}.")
@@ -127,11 +127,16 @@ def decode_and_resize(encoded: tf.Tensor, size: int) -> tf.Tensor:
     return tf.ensure_shape(image, (size, size, 3))
 
 
-def images(shards: Sequence[Path], size: int) -> tf.data.Dataset:
-    """Dataset of (size, size, 3) float32 images, in the order of ``read_annotations``."""
+def parse_example(record: tf.Tensor, size: int) -> Example:
+    """One serialised record as float32 image of ``size`` and as many objects as it has."""
+    features = tf.io.parse_single_example(record, _ANNOTATION | _ENCODED)
+    return Example(
+        decode_and_resize(features["image/encoded"], size),
+        tf.clip_by_value(tf.stack([features[key] for key in _BOX_KEYS], -1), 0.0, 1.0),
+        tf.cast(features[_LABEL_KEY], tf.int32),
+    )
 
-    def read(record: tf.Tensor) -> tf.Tensor:
-        return decode_and_resize(tf.io.parse_single_example(record, _ENCODED)["image/encoded"], size)
 
-    files = tf.data.TFRecordDataset([str(shard) for shard in shards], buffer_size=_READ_BUFFER)
-    return files.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+def read_records(paths: tf.data.Dataset) -> tf.data.Dataset:
+    """Serialised records of shards, shard after shard."""
+    return paths.flat_map(lambda path: tf.data.TFRecordDataset(path, buffer_size=_READ_BUFFER))

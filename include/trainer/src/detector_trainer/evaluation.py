@@ -1,0 +1,119 @@
+"""How good a detector is on the validation images: COCO's mAP, by pycocotools."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from detector_trainer.detection import Detections, detect
+from detector_trainer.model import Detector
+from detector_trainer.records import Annotation, parse_example, read_records
+
+BATCH = 16  # images
+CACHE_BYTES = 1 << 30  # of decoded images; validation sets that need more are decoded at every evaluation
+
+
+class Score(NamedTuple):
+    """https://cocodataset.org/#detection-eval"""
+
+    mAP: float  # averaged over IoU thresholds 0.50, 0.55 … 0.95
+    mAP50: float  # at IoU 0.50
+
+
+class Evaluator:
+    """Evaluates one detector, whose weights may change between calls, on images that stay the same."""
+
+    def __init__(self, detector: Detector, shards: Sequence[Path], annotations: Sequence[Annotation]) -> None:
+        size = detector.configuration.input_size
+        records = read_records(tf.data.Dataset.from_tensor_slices([str(shard) for shard in shards]))
+        images = records.map(lambda record: parse_example(record, size).image, num_parallel_calls=tf.data.AUTOTUNE)
+        if len(annotations) * size**2 * 3 * 4 <= CACHE_BYTES:
+            images = images.cache()
+        self._batches = images.batch(BATCH).prefetch(1)
+        self._annotations = annotations
+        self._truth = ground_truth(annotations, detector.label_map)
+        self._detect = tf.function(
+            lambda images: detect(detector, images), input_signature=[tf.TensorSpec((None, size, size, 3))]
+        )
+
+    def __call__(self) -> Score:
+        rows = []
+        number = 0
+        for batch in self._batches:
+            found = [tensor.numpy() for tensor in self._detect(batch)]
+            for boxes, classes, scores, count in zip(*found, strict=True):
+                number += 1
+                ymin, xmin, ymax, xmax = (boxes[:count] * _sides(self._annotations[number - 1])).T
+                ids = np.full(count, number)
+                rows.append(np.stack([ids, xmin, ymin, xmax - xmin, ymax - ymin, scores[:count], classes[:count]], -1))
+        return coco_score(self._truth, np.concatenate(rows))
+
+    @property
+    def graph(self) -> tf.Graph:
+        """Of the network and what turns its outputs into detections."""
+        return self._detect.get_concrete_function().graph
+
+    def examples(self, count: int = 4) -> tuple[tf.Tensor, Detections]:
+        """The first images, (count, S, S, 3) float32 in 0..255, and what is found in them."""
+        images = next(iter(self._batches))[:count]
+        return images, Detections(*self._detect(images))
+
+
+def ground_truth(annotations: Sequence[Annotation], label_map: dict[int, str]) -> COCO:
+    """Annotations as a COCO set in pixels. All ids start at 1: pycocotools takes annotation id 0 for "unmatched"."""
+    images: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
+    for number, annotation in enumerate(annotations, start=1):
+        images.append({"id": number, "height": annotation.height, "width": annotation.width})
+        for box, label in zip(annotation.boxes * _sides(annotation), annotation.labels, strict=True):
+            ymin, xmin, ymax, xmax = (float(edge) for edge in box)
+            width, height = xmax - xmin, ymax - ymin
+            objects.append(
+                {
+                    "id": len(objects) + 1,
+                    "image_id": number,
+                    "category_id": int(label),
+                    "bbox": [xmin, ymin, width, height],
+                    "area": width * height,
+                    "iscrowd": 0,
+                }
+            )
+    truth = COCO()
+    truth.dataset = {
+        "info": {},
+        "images": images,
+        "annotations": objects,
+        "categories": [{"id": number, "name": name} for number, name in label_map.items()],
+    }
+    with _quiet():
+        truth.createIndex()
+    return truth
+
+
+def coco_score(truth: COCO, detections: np.ndarray) -> Score:
+    """Score of (n, 7) detections: image id, xmin, ymin, width, height, score, class id; 0 if there are none."""
+    if not len(detections):
+        return Score(0.0, 0.0)
+    with _quiet():
+        evaluation = COCOeval(truth, truth.loadRes(detections), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return Score(float(evaluation.stats[0]), float(evaluation.stats[1]))
+
+
+def _sides(annotation: Annotation) -> np.ndarray:
+    return np.array([annotation.height, annotation.width] * 2, np.float32)
+
+
+def _quiet() -> contextlib.AbstractContextManager[object]:
+    """pycocotools prints what it does."""
+    return contextlib.redirect_stdout(io.StringIO())

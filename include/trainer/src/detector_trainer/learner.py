@@ -1,0 +1,107 @@
+"""The state of a training and its one step: network, running average, optimiser; to and from a checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from detector_trainer.anchors import Targets
+from detector_trainer.checkpoints import AVERAGE, read_checkpoint, write_checkpoint
+from detector_trainer.configuration import Configuration
+from detector_trainer.errors import BadInput
+from detector_trainer.losses import CLASS_LOSS_WEIGHT, focal_loss, smooth_l1_loss
+from detector_trainer.model import build_detector, load_backbone_weights
+
+GRADIENT_NORM = 10.0  # longer gradients are cut to this
+
+
+@dataclass
+class Progress:
+    """How far a training is; what of it outlives the process, besides the arrays."""
+
+    step: int = 0
+    seconds: float = 0.0  # spent in the training loop, over all its processes
+    best_step: int = 0
+    best_mAP: float = -1.0
+    best_mAP50: float = -1.0
+    evaluations_since_best: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+class Learner:
+    """A detector being trained (``detector``) and the running average of its weights (``average``).
+
+    ``detector.configuration`` says what came of it: weights are "none" where ImageNet's could not be had.
+    """
+
+    def __init__(self, configuration: Configuration, label_map: dict[int, str]) -> None:
+        self.progress = Progress()
+        self.detector = build_detector(configuration, label_map)
+        warning = load_backbone_weights(self.detector)
+        if warning is not None:
+            self.progress.warnings.append(warning)
+            self.detector = dataclasses.replace(
+                self.detector, configuration=dataclasses.replace(configuration, weights="none")
+            )
+        self.average = build_detector(configuration, label_map)
+        model = self.detector.model
+        self.average.model.set_weights(model.get_weights())
+        self.optimizer = keras.optimizers.AdamW(
+            configuration.learning_rate, weight_decay=configuration.weight_decay, global_clipnorm=GRADIENT_NORM
+        )
+        # Decay is for kernels; batch norm's scales and all biases are one-dimensional.
+        self.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if len(v.shape) == 1])
+        self.optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step(self, images: tf.Tensor, targets: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        """Learn from one batch (see ``batches``); returns (2,) its class loss and box loss."""
+        model, configuration = self.detector.model, self.detector.configuration
+        with tf.GradientTape() as tape:
+            outputs = model(images, training=True)
+            class_loss = CLASS_LOSS_WEIGHT * focal_loss(outputs["logits"], Targets(*targets))
+            box_loss = smooth_l1_loss(outputs["boxes"], Targets(*targets))
+            loss = class_loss + box_loss
+        gradients = tape.gradient(loss, model.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        # The average forgets faster at first, so that random weights do not linger in it.
+        done = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(configuration.ema_decay, (1 + done) / (10 + done))
+        for average, weight in zip(self.average.model.weights, model.weights, strict=True):
+            average.assign_sub((1 - decay) * (average - weight))
+        return tf.stack([class_loss, box_loss])
+
+    def save(self, output: Path) -> None:
+        """Write ``checkpoints/last``: all that is needed to go on exactly from here."""
+        groups = {
+            "weights": self.detector.model.get_weights(),
+            AVERAGE: self.average.model.get_weights(),
+            "optimizer": [variable.numpy() for variable in self.optimizer.variables],
+            "progress": [np.array(json.dumps(dataclasses.asdict(self.progress)))],
+        }
+        write_checkpoint(output, "last", groups)
+
+    def save_best(self, output: Path) -> None:
+        write_checkpoint(output, "best", {AVERAGE: self.average.model.get_weights()})
+
+    def restore(self, output: Path) -> None:
+        """Go on from ``checkpoints/last`` of an output folder.
+
+        Raises:
+            BadInput: it is damaged, or was written for another network.
+        """
+        groups = read_checkpoint(output, "last")
+        try:
+            self.detector.model.set_weights(groups["weights"])
+            self.average.model.set_weights(groups[AVERAGE])
+            for variable, value in zip(self.optimizer.variables, groups["optimizer"], strict=True):
+                variable.assign(value)
+        except ValueError as error:
+            raise BadInput(f"The checkpoint in {output} does not fit this configuration: {error}") from error
+        self.progress = Progress(**json.loads(str(groups["progress"][0])))
