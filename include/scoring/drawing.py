@@ -12,6 +12,8 @@ from include.scoring.misses import Verdict
 LONGEST_SIDE = 480  # pixels
 ENLARGE_AT_MOST = 3.0
 JPEG_QUALITY = 82
+FONT_SIZE = 17
+LINE = 3
 
 FOUND = "#16a34a"  # truth that was found, and the detection that found it
 MISSED = "#d946ef"  # truth without a detection
@@ -27,7 +29,7 @@ def draw(verdict: Verdict, label_map: Mapping[int, str]) -> bytes:
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     picture = Image.open(io.BytesIO(image.encoded)).convert("RGB").resize(size, Image.Resampling.LANCZOS)
     canvas = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(size=13)
+    font = ImageFont.load_default(size=FONT_SIZE)
 
     for box, missed in zip(image.boxes * scale, verdict.missed, strict=True):
         _dashed_rectangle(canvas, _corners(box), MISSED if missed else FOUND)
@@ -37,7 +39,7 @@ def draw(verdict: Verdict, label_map: Mapping[int, str]) -> bytes:
     found = verdict.detections
     for box, class_id, score, false in zip(found.xywh(*size), found.classes, found.scores, verdict.false, strict=True):
         colour = FALSE if false else FOUND
-        canvas.rectangle(_corners(box), outline=colour, width=2)
+        canvas.rectangle(_corners(box), outline=colour, width=LINE)
         _label(canvas, _corners(box), f"{label_map[int(class_id)]} {score:.2f}", colour, font)
 
     jpeg = io.BytesIO()
@@ -53,14 +55,14 @@ def _corners(xywh: np.ndarray) -> Corners:
     return left, top, left + width, top + height
 
 
-def _dashed_rectangle(canvas, corners: Corners, colour: str, dash: int = 5) -> None:
+def _dashed_rectangle(canvas, corners: Corners, colour: str, dash: int = 8) -> None:
     left, top, right, bottom = corners
     for start in np.arange(left, right, 2 * dash):
         for y in (top, bottom):
-            canvas.line((start, y, min(start + dash, right), y), fill=colour, width=2)
+            canvas.line((start, y, min(start + dash, right), y), fill=colour, width=LINE)
     for start in np.arange(top, bottom, 2 * dash):
         for x in (left, right):
-            canvas.line((x, start, x, min(start + dash, bottom)), fill=colour, width=2)
+            canvas.line((x, start, x, min(start + dash, bottom)), fill=colour, width=LINE)
 
 
 def _label(canvas, corners: Corners, text: str, colour: str, font, *, below: bool = False) -> None:

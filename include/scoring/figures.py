@@ -69,7 +69,7 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
         lines,
         xaxis={"title": "step"},
         yaxis={"title": "loss", "rangemode": "tozero"},
-        yaxis2={"title": "mAP", "overlaying": "y", "side": "right", "range": [0, 1], "showgrid": False},
+        yaxis2={"title": "mAP", "overlaying": "y", "side": "right", "range": [0, 1], "dtick": 0.2, "showgrid": False},
     )
 
 

@@ -75,7 +75,7 @@ def most_telling(
     badness = {image.id: judge(image, detections[image.id]).badness for image in holdout}
     worst_ids = [id_ for id_ in sorted(badness, key=lambda id_: (-badness[id_], id_)) if badness[id_] > 0][:worst]
     rest = [id_ for id_ in badness if id_ not in worst_ids]
-    typical_ids = rest[:: max(1, -(-len(rest) // typical))]
+    typical_ids = [rest[i] for i in np.linspace(0, len(rest) - 1, min(typical, len(rest))).round().astype(int)]
     chosen = {*worst_ids, *typical_ids}
     verdicts = {image.id: judge(image, detections[image.id]) for image in holdout if image.id in chosen}
     return [verdicts[id_] for id_ in worst_ids], [verdicts[id_] for id_ in typical_ids]

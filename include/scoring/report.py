@@ -11,7 +11,7 @@ from typing import Any
 
 from include.documents import SIDES, BatchDocument, DatasetDocument, ExportResult, State, TrainingSummary
 from include.scoring import drawing, figures
-from include.scoring.misses import Verdict
+from include.scoring.misses import CONFIDENT, Verdict
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
@@ -84,11 +84,12 @@ def render_report(report: Report) -> str:
         faults=sum((Counter(batch.faults) for batch in report.batches), Counter()).most_common(),
         configuration=sorted(_flat(report.configuration)),
         galleries=[
-            ("Worst misses", "The hold-out images with most overlooked or falsely seen.", report.worst),
+            ("Worst misses", "Hold-out images with the most boxes overlooked or wrongly seen.", report.worst),
             ("Typical images", "Taken evenly from the rest of the hold-out.", report.typical),
         ],
         picture=lambda verdict: base64.b64encode(drawing.draw(verdict, label_map)).decode(),
         colours=drawing,
+        confident=CONFIDENT,
         precision_recall=Markup(figures.precision_recall(report.precision)) if report.precision else None,
         training_curves=Markup(figures.training_curves(report.history)) if report.history else None,
         plotly_script=Markup(figures.plotly_script()) if report.precision or report.history else None,
