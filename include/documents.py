@@ -144,7 +144,7 @@ class DatasetDocument(Document):
 class TargetPlan(Record):
     target: str  # "local"
     configuration: dict[str, Any]  # the resolved training configuration
-    job_prefix: str  # the job's name without its attempt
+    max_hours: float  # the job's own limit
 
 
 class PlanDocument(Document):
@@ -155,6 +155,7 @@ class PlanDocument(Document):
     dataset_id: str
     generation: int = 1
     targets: tuple[TargetPlan, ...]
+    deadline_hours: float  # how long a comparison waits for the results
     reason: str
 
 
@@ -205,10 +206,13 @@ class Metrics(Record):
     per_class50: dict[str, float | None]  # AP at IoU 0.50
 
 
+ExportFormat = Literal["saved_model", "frozen_graph", "tflite_fp32", "tflite_fp16", "tflite_int8"]
+
+
 class ExportResult(Record):
     """One exported model: where it is, how good, how fast, and whether the gate let it through."""
 
-    format: Literal["saved_model", "frozen_graph", "tflite_fp32", "tflite_fp16", "tflite_int8"]
+    format: ExportFormat
     path: str
     sha256: str
     bytes: int

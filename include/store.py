@@ -94,7 +94,7 @@ class Store:
         try:
             yield temporary
             if self.is_local:
-                os.replace(temporary, str(target))
+                temporary.replace(str(target))
             else:
                 with temporary.open("rb") as source, target.open("wb") as sink:
                     shutil.copyfileobj(source, sink, COPY_BLOCK)
@@ -141,7 +141,7 @@ class Store:
         try:
             with source.open("rb") as reader, temporary.open("wb") as writer:
                 shutil.copyfileobj(reader, writer, COPY_BLOCK)
-            os.replace(temporary, local)
+            temporary.replace(local)
         finally:
             temporary.unlink(missing_ok=True)
         return local

@@ -1,0 +1,59 @@
+# `make run` and `make test` do all their set-up themselves; `make help` says what else there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins:$(CURDIR)/include/trainer/src
+export TF_CPP_MIN_LOG_LEVEL := 2
+
+# The first of these that is Python 3.11, 3.12 or 3.13. PYTHON3=… names another.
+PYTHON3 ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { $$p -c 'import sys; print(sys.executable)'; break; }; done)
+
+DATA ?=
+WEIGHTS ?=
+MINUTES ?=
+CONFIG ?=
+SPLIT ?=
+
+.PHONY: help run test airflow tensorboard lint lock clean
+
+help: ## this list
+	@echo "make run    [DATA=folder] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json] [SPLIT=given] [PORT=8080]"
+	@echo "            DATA: images with Pascal VOC XML or COCO JSON; without it, handwritten digits made on the spot"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 12
+
+run: $(VENV)/ready ## train, score and export a detector in an Airflow on this machine
+	@$(PYTHON) -m include.laptop $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
+		$(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(SPLIT),--split '$(SPLIT)')
+
+airflow: $(VENV)/ready ## Airflow's UI on this project's DAGs, and nothing started in it
+	@$(PYTHON) -m include.laptop --only-ui
+
+tensorboard: $(VENV)/ready ## curves and pictures of all trainings on this machine
+	$(VENV)/bin/tensorboard --logdir $${LANNER_HOME:-.lanner}/jobs --host 127.0.0.1
+
+test: $(VENV)/ready ## all tests
+	$(PYTHON) -m pytest
+
+lint: $(VENV)/ready ## ruff with Airflow's rules, formatting, types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+lock: $(VENV)/ready ## requirements.in → requirements.txt, for Python 3.11 to 3.13
+	$(VENV)/bin/uv pip compile requirements.in --universal --python-version 3.11 --no-header --upgrade -o requirements.txt
+
+clean: ## remove the environment and all state; lanner.yaml stays
+	rm -rf $(VENV) .lanner .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+# The environment, made anew whenever the lock changes. uv comes first, into the environment itself.
+$(VENV)/ready: requirements.txt
+	@if [ -z "$(PYTHON3)" ]; then echo "Python 3.11, 3.12 or 3.13 is needed, and none is on PATH." \
+		"Install one (Debian: apt install python3 python3-venv), or name it: make $(MAKECMDGOALS) PYTHON3=/path/to/python3"; exit 2; fi
+	@echo "Setting up $(VENV) with $(PYTHON3); this takes a minute or two."
+	@rm -rf $(VENV) && $(PYTHON3) -m venv $(VENV) || { echo "Python has no venv (Debian: apt install python3-venv)."; exit 2; }
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check $$(grep -E '^uv==' requirements.txt | cut -d' ' -f1)
+	@$(VENV)/bin/uv pip sync --quiet --python $(PYTHON) requirements.txt
+	@touch $@

@@ -1,0 +1,57 @@
+"""One batch of images: check it, and refuse it when too much of it is bad."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from include.dataset.batch import check_batch
+from include.documents import BatchDocument
+from include.settings import CollectionSettings
+from include.store import Store
+
+BATCH_KEY = re.compile(r"[A-Za-z0-9_.~+-]{1,200}")  # what Airflow's run ids and a folder's name both bear
+
+
+class TooMuchQuarantined(ValueError):
+    """More of a batch was set aside than the collection's threshold allows."""
+
+
+def ingest_batch(store: Store, settings: CollectionSettings, collection: str, batch: str) -> tuple[str, BatchDocument]:
+    """Check the images and annotations of one batch. Returns its document and where that lies.
+
+    Raises:
+        TooMuchQuarantined: the document is written all the same, so that a person can read what was wrong.
+    """
+    if not BATCH_KEY.fullmatch(batch):
+        raise ValueError(f"Got {batch!r} as batch key, expected 1 to 200 of A-Z a-z 0-9 _ . ~ + -, such as 2026-11-20.")
+    path = check_batch(
+        settings.source_of(batch),
+        store=store,
+        collection=collection,
+        key=batch,
+        classes=settings.classes,
+        split=settings.split,
+    )
+    document = store.get(BatchDocument, path)
+    found, quarantined = document.images.found, document.images.quarantined
+    if found and quarantined / found > settings.thresholds.quarantined:
+        faults = ", ".join(f"{count} × {code}" for code, count in sorted(document.faults.items()))
+        raise TooMuchQuarantined(
+            f"{quarantined} of {found} images of {collection}:{batch} were set aside ({faults}); the threshold is "
+            f"{settings.thresholds.quarantined:.0%} (thresholds.quarantined in lanner.yaml). Each one with its reason: "
+            f"{store.path(document.quarantine)}. Mend the source and run this again."
+        )
+    return path, document
+
+
+def earlier_batches(settings: CollectionSettings, batch: str, most: int = 10_000) -> list[str]:
+    """Keys of the batches that the collection's source lists before this one, sorted."""
+    if "{batch}" not in settings.source:
+        return []
+    pattern = settings.source_of("*")
+    anchor = next(parent for parent in pattern.parents if "*" not in str(parent))
+    shape = re.compile(re.escape(str(pattern)).replace(r"\*", "([^/]+)", 1).replace(r"\*", "[^/]+"))
+    found = anchor.glob(str(pattern.relative_to(anchor)))
+    keys = {match.group(1) for path in islice(found, most) if (match := shape.fullmatch(str(path)))}
+    return sorted(key for key in keys if key < batch and BATCH_KEY.fullmatch(key))

@@ -1,0 +1,116 @@
+"""The few calls of Airflow's REST API that following a cascade needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+UNFINISHED = frozenset({"queued", "running"})
+
+
+@dataclass(frozen=True)
+class Run:
+    """A DAG run as the API tells it."""
+
+    dag: str
+    id: str
+    state: str
+    partition: str | None
+    created: datetime
+
+    @property
+    def unfinished(self) -> bool:
+        return self.state in UNFINISHED
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    task: str
+    map_index: int
+    state: str | None
+    tries: int
+
+
+class Api:
+    """A client with a token that is renewed when it has run out.
+
+    Args:
+        url: of the API server, ``http://127.0.0.1:8080``.
+        user, password: of Airflow's simple auth manager.
+    """
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=60, transport=httpx.HTTPTransport(retries=3))
+        self._login = {"username": user, "password": password}
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self._call("GET", path, params=parameters)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call("POST", path, json=body)
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = self._client.request(method, f"/api/v2{path}", **arguments)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            token = self._client.post("/auth/token", json=self._login).raise_for_status().json()["access_token"]
+            self._client.headers["Authorization"] = f"Bearer {token}"
+            answer = self._client.request(method, f"/api/v2{path}", **arguments)
+        if answer.is_error:
+            raise RuntimeError(f"Airflow refused {method} {path} with {answer.status_code}: {answer.text[:500]}")
+        return answer.json()
+
+    def dags(self) -> set[str]:
+        """Names of the DAGs that are ready to run."""
+        return {dag["dag_id"] for dag in self.get("/dags", limit=100)["dags"]}
+
+    def import_errors(self) -> list[str]:
+        return [f"{e['filename']}:\n{e['stack_trace']}" for e in self.get("/importErrors")["import_errors"]]
+
+    def unhealthy(self) -> list[str]:
+        """Components that do not answer yet, or no more."""
+        health = self.get("/monitor/health")
+        return [name for name, component in health.items() if component["status"] != "healthy"]
+
+    def trigger(self, dag: str, parameters: dict[str, Any]) -> Run:
+        return _run(self.post(f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": parameters}))
+
+    def run(self, dag: str, run_id: str) -> Run:
+        return _run(self.get(f"/dags/{dag}/dagRuns/{run_id}"))
+
+    def runs(self, partition_prefix: str) -> list[Run]:
+        """All runs whose partition key begins so, the oldest first."""
+        found = self.get("/dags/~/dagRuns", partition_key_prefix_pattern=partition_prefix, limit=100, order_by="-id")
+        return sorted(map(_run, found["dag_runs"]), key=lambda run: run.created)
+
+    def tasks(self, run: Run) -> list[TaskInstance]:
+        found = self.get(f"/dags/{run.dag}/dagRuns/{run.id}/taskInstances", limit=200)["task_instances"]
+        return [TaskInstance(t["task_id"], t["map_index"], t["state"], t["try_number"]) for t in found]
+
+    def returned(self, run: Run, task: str) -> Any:
+        """What a task returned, or None if it has not."""
+        try:
+            path = f"/dags/{run.dag}/dagRuns/{run.id}/taskInstances/{task}/xcomEntries/return_value"
+            return self.get(path, deserialize=True)["value"]
+        except RuntimeError:
+            return None
+
+    def log(self, run: Run, instance: TaskInstance) -> list[str]:
+        """The lines of a task's last try."""
+        path = f"/dags/{run.dag}/dagRuns/{run.id}/taskInstances/{instance.task}/logs/{instance.tries}"
+        events = self.get(path, map_index=instance.map_index)["content"]
+        return [_line(event) for event in events]
+
+
+def _run(found: dict[str, Any]) -> Run:
+    created = datetime.fromisoformat(found["run_after"])
+    return Run(found["dag_id"], found["dag_run_id"], found["state"], found["partition_key"], created.astimezone(UTC))
+
+
+def _line(event: dict[str, Any] | str) -> str:
+    if isinstance(event, str):
+        return event
+    details = [f"{e['exc_type']}: {e['exc_value']}" for e in event.get("error_detail") or []]
+    return "\n".join([str(event.get("event", "")), *details])

@@ -1,0 +1,142 @@
+"""Follow one batch through the pipelines: ingest → dataset → plan → trainings → comparison."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from include.laptop.api import Api, Run, TaskInstance
+
+INTERVAL = 1.0  # seconds between two looks
+PATIENCE = 60.0  # seconds that the next run of the cascade may take to appear
+LAST = "compare_detectors"
+ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
+
+class CascadeFailed(Exception):
+    """A run of the cascade failed; the message names its tasks and their last words."""
+
+
+@dataclass
+class Look:
+    """What a look at the cascade showed."""
+
+    changes: list[str] = field(default_factory=list)  # "build_dataset.assign: success"
+    active: list[str] = field(default_factory=list)  # tasks at work now
+    training: dict[str, Any] = field(default_factory=dict)  # the trainer's last metrics
+
+
+class Cascade:
+    """The runs that one batch sets off.
+
+    Args:
+        jobs: the folder of the local target's jobs, where the trainer writes its metrics.
+    """
+
+    def __init__(self, api: Api, collection: str, batch: str, jobs: Path) -> None:
+        self.api = api
+        self.collection = collection
+        self.batch = batch
+        self.jobs = jobs
+        self.nothing_to_train = False
+        self._ingest: Run | None = None
+        self._since = datetime.now(UTC)
+        self._states: dict[tuple[str, str, str, int], str | None] = {}
+
+    def begin(self) -> bool:
+        """Trigger the ingest; or go on with runs that an interruption left unfinished. True if it goes on."""
+        unfinished = [run for run in self._runs_of_key() if run.unfinished]
+        if unfinished:
+            self._since = min(run.created for run in unfinished)
+            return True
+        self._since = datetime.now(UTC) - timedelta(seconds=1)
+        self._ingest = self.api.trigger("ingest_images", {"collection": self.collection, "batch": self.batch})
+        return False
+
+    def follow(self) -> Iterator[Look]:
+        """Look again and again until the comparison has ended, or there turns out to be nothing to train.
+
+        Raises:
+            CascadeFailed: a run failed, or the next one did not appear.
+        """
+        last_sign_of_life = time.monotonic()
+        while True:
+            runs = self._runs()
+            look = Look()
+            for run in runs:
+                self._look_at(run, look)
+            yield look
+            if any(run.unfinished for run in runs):
+                last_sign_of_life = time.monotonic()
+            elif failed := [run for run in runs if run.state == "failed"]:
+                raise CascadeFailed("\n\n".join(self._obituary(run) for run in failed))
+            elif self.nothing_to_train or any(run.dag == LAST for run in runs):
+                return
+            elif time.monotonic() - last_sign_of_life > PATIENCE:
+                raise CascadeFailed(
+                    f"Nothing followed {runs[-1].dag if runs else 'the trigger'} within {PATIENCE:.0f} s. "
+                    "Is a DAG paused in the UI? Is a component down (see the log folder)?"
+                )
+            time.sleep(INTERVAL)
+
+    def _runs_of_key(self) -> list[Run]:
+        key = f"{self.collection}:{self.batch}"
+        return [run for run in self.api.runs(key) if f"{run.partition}:".startswith(f"{key}:")]
+
+    def _runs(self) -> list[Run]:
+        ingest = [self.api.run(self._ingest.dag, self._ingest.id)] if self._ingest else []
+        return ingest + [run for run in self._runs_of_key() if run.created >= self._since]
+
+    def _look_at(self, run: Run, look: Look) -> None:
+        known = [key for key in self._states if key[:2] == (run.dag, run.id)]
+        if not run.unfinished and known and all(self._states[key] in ENDED for key in known):
+            return
+        for instance in self.api.tasks(run):
+            key = (run.dag, run.id, instance.task, instance.map_index)
+            name = f"{run.dag}.{instance.task}" + (f"[{instance.map_index}]" if instance.map_index >= 0 else "")
+            if self._states.get(key) != instance.state:
+                self._states[key] = instance.state
+                if instance.state in ENDED or instance.state == "up_for_retry":
+                    look.changes.append(f"{name}: {instance.state}")
+            if instance.state in {"running", "deferred"}:
+                look.active.append(name)
+            if (run.dag, instance.task, instance.state) == ("plan_training", "plan", "skipped"):
+                self.nothing_to_train = True
+            if instance.task == "wait" and instance.state == "deferred":
+                look.training = self._metrics(run)
+
+    def _metrics(self, run: Run) -> dict[str, Any]:
+        """The last line that the trainer of a run's newest attempt wrote."""
+        submitted = self.api.returned(run, "submit")
+        if not submitted:
+            return {}
+        folders = sorted(self.jobs.glob(f"{submitted['job']['prefix']}-a*"), key=lambda f: f.stat().st_mtime)
+        return last_line(folders[-1] / "output" / "metrics.jsonl") if folders else {}
+
+    def _obituary(self, run: Run) -> str:
+        """What failed in a run, and the last words of each failed task."""
+        parts = [f"{run.dag} ({run.id}) failed:"]
+        for instance in self.api.tasks(run):
+            if instance.state == "failed":
+                parts.append(f"  {instance.task}: " + "\n    ".join(self._last_words(run, instance)))
+        return "\n".join(parts)
+
+    def _last_words(self, run: Run, instance: TaskInstance, most: int = 12) -> list[str]:
+        lines = "\n".join(self.api.log(run, instance)).splitlines()
+        return [line for line in lines if line.strip()][-most:]
+
+
+def last_line(file: Path) -> dict[str, Any]:
+    """The last whole training line of a ``metrics.jsonl``; empty where there is none yet."""
+    import json
+
+    try:
+        lines = file.read_bytes()[-8192:].split(b"\n")[:-1]
+        parsed = [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
+    except FileNotFoundError:
+        return {}
+    return next((line for line in reversed(parsed) if "loss" in line), {})

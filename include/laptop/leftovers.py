@@ -1,0 +1,56 @@
+"""End what an Airflow of this machine left running: orphaned workers, and the training jobs of the local target."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+MARK = "LANNER_LAPTOP"  # in the environment of everything that this Airflow starts; its value is AIRFLOW_HOME
+RUNNER = "training_jobs.local_runner"
+TRAINER = "detector_trainer"
+GRACE = 30.0  # seconds for a training to write its checkpoint
+
+
+def end_leftovers(home: Path) -> int:
+    """End every process that carries our mark, this one excepted. Returns how many there were.
+
+    Trainings are asked first and given time for a checkpoint, so that the next start goes on from there; the rest
+    is killed, since its work is done again by design.
+    """
+    ours = [process for process in psutil.process_iter() if _is_ours(process, home)]
+    trainings = [process for process in ours if _is_training(process)]
+    others = [process for process in ours if process not in trainings]
+    for process in others:
+        _quietly(process.kill)
+    for process in trainings:
+        _quietly(process.terminate)
+    _, stubborn = psutil.wait_procs(trainings, timeout=GRACE)
+    for process in stubborn:
+        _quietly(process.kill)
+    psutil.wait_procs(others, timeout=5)
+    return len(ours)
+
+
+def _is_ours(process: psutil.Process, home: Path) -> bool:
+    if process.pid in {os.getpid(), os.getppid()}:
+        return False
+    try:
+        return process.environ().get(MARK) == str(home)
+    except psutil.Error:  # another user's, or gone
+        return False
+
+
+def _is_training(process: psutil.Process) -> bool:
+    try:
+        return any(word in {RUNNER, TRAINER} for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _quietly(act: Callable[[], None]) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        act()

@@ -1,0 +1,133 @@
+"""What `make run` shows: progress while it works, and the table of what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from include.documents import BatchDocument, DatasetDocument, ExportResult, ResultDocument
+from include.laptop.cascade import Look
+from include.store import Store
+
+PLAIN_INTERVAL = 10.0  # seconds between two progress lines where there is no terminal
+
+
+def show_progress(looks: Iterable[Look], console: Console) -> None:
+    """Show a cascade until it ends: a bar in a terminal, plain lines elsewhere."""
+    began = time.monotonic()
+    spoke = 0.0
+    with _bar(console) as bar:
+        for look in looks:
+            for change in look.changes:
+                console.print(f"{_clock(began)}  {change}", highlight=False)
+            if bar is not None:
+                bar(look)
+            elif look.training and time.monotonic() - spoke > PLAIN_INTERVAL:
+                spoke = time.monotonic()
+                console.print(f"{_clock(began)}  {describe(look.training)}", highlight=False)
+
+
+def describe(metrics: dict[str, Any]) -> str:
+    """One line about a training: step, loss, time left."""
+    left = metrics.get("seconds_left")
+    return f"training: step {metrics['step']} of {metrics['steps']}, loss {metrics['loss']:.3f}" + (
+        f", {left / 60:.1f} min left" if left is not None else ""
+    )
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Any]:
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def update(look: Look) -> None:
+            metrics = look.training
+            doing = describe(metrics) if metrics else ", ".join(look.active) or "scheduling"
+            total, completed = (metrics["steps"], metrics["step"]) if metrics else (None, 0)
+            progress.update(task, description=doing, total=total, completed=completed)
+
+        yield update
+
+
+def _clock(began: float) -> str:
+    minutes, seconds = divmod(int(time.monotonic() - began), 60)
+    return f"{minutes:02d}:{seconds:02d}"
+
+
+def show_results(console: Console, store: Store, collection: str, batch: str, results: list[ResultDocument]) -> None:
+    """The tables at the end: images, scores, exports, and where everything lies."""
+    found = store.newest(BatchDocument, collection, batch)
+    if found:
+        console.print(_images(found[1]))
+    built = store.newest(DatasetDocument, collection, batch)
+    if built:
+        console.print(_sides(built[1]))
+    for result in results:
+        console.print(_exports(result))
+        best = next((export for export in result.exports if export.format == "saved_model"), None)
+        if best:
+            console.print(_classes(best))
+        for warning in result.training.warnings if result.training else ():
+            console.print(f"[yellow]Note:[/yellow] {warning}", highlight=False)
+        places = {"Report": result.report, "Model": result.model, "Result": result.path}
+        for label, path in places.items():
+            if path:
+                console.print(f"{label:<9}{store.path(path)}", highlight=False, soft_wrap=True)
+        if result.model_version:
+            console.print(f"{'Registry':<9}{result.model_version}", highlight=False)
+
+
+def _images(batch: BatchDocument) -> Table:
+    table = Table(title=f"Batch {batch.collection}:{batch.key}", title_justify="left")
+    for column in ("", "found", "used", "quarantined"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, count in (("images", batch.images), ("boxes", batch.boxes)):
+        table.add_row(name, str(count.found), str(count.used), str(count.quarantined))
+    for code, number in sorted(batch.faults.items()):
+        table.add_row(f"  {code}", "", "", str(number))
+    return table
+
+
+def _sides(dataset: DatasetDocument) -> Table:
+    table = Table(title=f"Dataset {dataset.id[:8]}", title_justify="left")
+    for column in ("side", "images", "boxes", "shards"):
+        table.add_column(column, justify="left" if column == "side" else "right")
+    for side, content in dataset.sides.items():
+        table.add_row(side, str(content.images), str(content.boxes), str(len(content.shards)))
+    return table
+
+
+def _exports(result: ResultDocument) -> Table:
+    took = f", {result.seconds / 60:.1f} min of training" if result.seconds else ""
+    table = Table(title=f"Target {result.target}: {result.state}{took}", title_justify="left")
+    for column in ("export", "size", "latency", "mAP", "mAP50", "gate"):
+        table.add_column(column, justify="left" if column in {"export", "gate"} else "right")
+    for export in result.exports:
+        table.add_row(
+            export.format,
+            f"{export.bytes / 1e6:.1f} MB",
+            f"{export.latency_ms:.1f} ms",
+            f"{export.metrics.mAP:.3f}",
+            f"{export.metrics.mAP50:.3f}",
+            "; ".join(export.refused) or "passed",
+        )
+    return table
+
+
+def _classes(export: ExportResult) -> Table:
+    table = Table(title="Hold-out, per class", title_justify="left")
+    for column in ("class", "AP", "AP50"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for name, precision in export.metrics.per_class.items():
+        at_half = export.metrics.per_class50[name]
+        table.add_row(name, *("–" if value is None else f"{value:.3f}" for value in (precision, at_half)))
+    return table

@@ -1,0 +1,226 @@
+"""``lanner.yaml``: the collections of this deployment, validated; errors name the file, the line and the field."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError
+
+from include.store import Store
+
+PROJECT = Path(__file__).resolve().parents[1]
+EXAMPLE = """\
+# What this deployment trains on. See docs/settings.md for every field.
+store: .lanner/store      # a folder, or a bucket: gs://…, s3://…, abfs://…
+namespace: lanner         # prefix of job names; two deployments in one account use two
+collections: {}
+"""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,11}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SettingsError(ValueError):
+    """lanner.yaml is missing, is no YAML, or says something that cannot be."""
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shares(Part):
+    """Which share of the images goes to each side; they add up to 1."""
+
+    train: Share = 0.7
+    validation: Share = 0.15
+    holdout: Share = 0.15
+
+    @model_validator(mode="after")
+    def _whole(self) -> Shares:
+        if abs(self.train + self.validation + self.holdout - 1) > 1e-6:
+            raise ValueError(f"the shares add up to {self.train + self.validation + self.holdout:g}, expected 1")
+        if not (self.train and self.validation and self.holdout):
+            raise ValueError("every side needs a share above 0: early stopping uses validation, scoring the hold-out")
+        return self
+
+    def as_tuple(self) -> tuple[float, float, float]:
+        return self.train, self.validation, self.holdout
+
+
+class TargetSettings(Part):
+    """How one target trains: a preset of the trainer, and what differs from it."""
+
+    preset: Literal["default", "sample"] = "default"
+    training: dict[str, Any] = {}  # fields of detector_trainer.Configuration
+    max_hours: float = Field(default=6.0, gt=0, le=240)  # the job's own limit, whatever happens to Airflow
+
+
+class Thresholds(Part):
+    """What is still acceptable."""
+
+    quarantined: Share = 0.5  # share of a batch's images; above it the batch fails
+    mAP_loss: float = Field(default=0.005, ge=0)  # an export against its SavedModel
+    mAP_loss_int8: float = Field(default=0.02, ge=0)
+
+
+class CollectionSettings(Part):
+    """One detection problem: where its batches come from and what is trained on them."""
+
+    source: str  # a folder; "{batch}" in it stands for the batch key
+    classes: tuple[str, ...] | None = None  # None: those found
+    split: Literal["hash", "given"] = "hash"  # given: by the source's image sets or folders, where it has them
+    shares: Shares = Shares()
+    schedule: str | None = None  # cron; None: batches are announced by hand or by an event
+    start: str = "2026-01-01"  # first day of the schedule
+    targets: dict[Name, TargetSettings] = {"local": TargetSettings()}
+    thresholds: Thresholds = Thresholds()
+    deadline_hours: float = Field(default=12.0, gt=0)  # how long a comparison waits for results
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CollectionSettings:
+        if self.schedule and "{batch}" not in self.source:
+            raise ValueError("a collection with a schedule needs {batch} in its source, where the day's key is put")
+        if self.classes is not None and len(set(self.classes)) != len(self.classes):
+            raise ValueError("a class is listed twice")
+        return self
+
+    def source_of(self, batch: str) -> Path:
+        """The folder of one batch; relative ones are relative to the project."""
+        return PROJECT / self.source.replace("{batch}", batch)
+
+
+class Settings(Part):
+    store: str = ".lanner/store"
+    namespace: Namespace = "lanner"
+    mlflow: str = ""  # tracking URI; empty: SQLite in the state folder
+    collections: dict[Name, CollectionSettings] = {}
+
+    @cached_property
+    def home(self) -> Path:
+        """The state folder: Airflow's database, local jobs, MLflow. ``LANNER_HOME`` moves it."""
+        return Path(os.environ.get("LANNER_HOME") or PROJECT / ".lanner")
+
+    @property
+    def jobs(self) -> Path:
+        """Where the local target keeps its jobs."""
+        return self.home / "jobs"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return self.mlflow or f"sqlite:///{self.home}/mlflow.db"
+
+    def open_store(self) -> Store:
+        return Store(self.store if "://" in self.store else PROJECT / self.store)
+
+    def collection(self, name: str) -> CollectionSettings:
+        """The settings of one collection; ``SettingsError`` with the known names if there is none."""
+        if name not in self.collections:
+            known = ", ".join(sorted(self.collections)) or "none yet"
+            raise SettingsError(f"There is no collection {name!r} in {settings_file()}; it has: {known}.")
+        return self.collections[name]
+
+
+def settings_file() -> Path:
+    """``lanner.yaml`` in the project, or what ``LANNER_SETTINGS`` names."""
+    return Path(os.environ.get("LANNER_SETTINGS") or PROJECT / "lanner.yaml")
+
+
+def load(file: Path | None = None) -> Settings:
+    """Read and validate the settings; a missing file means the defaults (no collection yet).
+
+    Raises:
+        SettingsError: with one line per fault, each as ``file:line: field: what is wrong``.
+    """
+    file = file or settings_file()
+    if not file.exists():
+        return Settings()
+    tree = _parse(file)
+    try:
+        return Settings.model_validate(_plain(tree))
+    except ValidationError as invalid:
+        faults = [f"{file}:{_line(tree, e['loc'])}: {_field(e['loc'])}: {_complaint(e)}" for e in invalid.errors()]
+        raise SettingsError("\n".join(faults) + "\nEvery field is described in docs/settings.md.") from invalid
+
+
+def put_collection(name: str, fields: Mapping[str, Any], file: Path | None = None) -> bool:
+    """Add a collection to the file or change fields of one, keeping comments and order. True if anything changed.
+
+    The result is validated before it replaces the file, so that a bad argument leaves the file as it was.
+    """
+    file = file or settings_file()
+    existed = file.exists()
+    tree = _parse(file) if existed else YAML().load(EXAMPLE)
+    collections = tree.setdefault("collections", CommentedMap())
+    collections.fa.set_block_style()
+    entry = collections.setdefault(name, CommentedMap())
+    before = _plain(entry)
+    _merge(entry, fields)
+    if existed and _plain(entry) == before:
+        return False
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("w") as sink:
+            YAML().dump(tree, sink)
+        load(temporary)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _parse(file: Path) -> CommentedMap:
+    try:
+        tree = YAML().load(file)
+    except MarkedYAMLError as broken:
+        line = broken.problem_mark.line + 1 if broken.problem_mark else 1
+        raise SettingsError(f"{file}:{line}: this is no valid YAML: {broken.problem}.") from broken
+    if not isinstance(tree, CommentedMap):
+        raise SettingsError(f"{file}:1: expected fields such as 'store:' and 'collections:'.")
+    return tree
+
+
+def _plain(node: Any) -> Any:
+    """ruamel's commented nodes as plain dicts and lists."""
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node
+
+
+def _merge(entry: CommentedMap, fields: Mapping[str, Any]) -> None:
+    for key, value in fields.items():
+        if isinstance(value, Mapping) and isinstance(entry.get(key), CommentedMap):
+            _merge(entry[key], value)
+        else:
+            entry[key] = value
+
+
+def _line(tree: Any, location: tuple[int | str, ...]) -> int:
+    """The line (from 1) of the deepest part of a field's path that stands in the file."""
+    line, node = 1, tree
+    for part in location:
+        try:
+            position = node.lc.key(part) if isinstance(node, Mapping) else node.lc.item(part)
+            node = node[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            continue  # e.g. the name of a branch of a union, which pydantic adds to the path
+        line = position[0] + 1
+    return line
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "the whole file"
+
+
+def _complaint(error: Any) -> str:
+    got = f" (got {error['input']!r})" if isinstance(error.get("input"), str | int | float) else ""
+    return error["msg"].removeprefix("Value error, ") + got

@@ -1,0 +1,1 @@
+"""What all our DAGs share: assets and their partition keys, defaults, tags."""

@@ -1,0 +1,168 @@
+"""The contract of a training target: what a job is, how it may stand, and what a service must be able to do.
+
+A job's name is a promise: the same data, configuration, trainer and generation give the same name, and a service
+never runs a second job of a name. So whoever asks again -- a retry, a cleared task, another run, a reinstalled
+Airflow -- finds the job that there is instead of paying for another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from include.documents import Reason, State
+
+RENEWED_BY_ITSELF = frozenset({Reason.CAPACITY, Reason.THROTTLED, Reason.LOST})
+MAX_ATTEMPTS_IN_A_ROW = 4  # of which every one but the first was made because the one before was lost
+MAX_ATTEMPTS = 99  # a name has room for two digits
+
+
+def job_prefix(
+    namespace: str, target: str, dataset_id: str, configuration: Mapping[str, Any], trainer: str, generation: int
+) -> str:
+    """``<namespace>-<target>-<dataset8>-<config8>-g<generation>``: a job's name without its attempt.
+
+    Only what changes the trained model is hashed: the training configuration and the trainer's version, never
+    machine, region or budget. Names are ≤ 63 of [a-z0-9-], which every service accepts.
+    """
+    canonical = json.dumps({"configuration": configuration, "trainer": trainer}, sort_keys=True)
+    config8 = hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    return f"{namespace}-{target.replace('_', '-')}-{dataset_id[:8]}-{config8}-g{generation}"
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What is asked of a target. Small and made of plain values, so that it may pass between tasks."""
+
+    prefix: str
+    target: str
+    collection: str
+    dataset: str  # path of dataset.json in the store
+    configuration: dict[str, Any]
+    owner: str  # the DAG run that asks; the one that may cancel what it submitted
+    max_seconds: float
+    attempt: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"{self.prefix}-a{self.attempt}"
+
+    @property
+    def previous(self) -> str | None:
+        """Name of the attempt before, from whose checkpoint this one goes on."""
+        return replace(self, attempt=self.attempt - 1).name if self.attempt > 1 else None
+
+    def as_attempt(self, number: int) -> TrainingJob:
+        return replace(self, attempt=number)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """How a job stands now, as its service tells it."""
+
+    name: str
+    state: State
+    reason: Reason | None = None
+    message: str = ""
+    owner: str | None = None
+    seconds: float | None = None  # run time so far, as the service counts it
+    progress: Mapping[str, Any] = field(default_factory=dict)  # step, steps, loss, seconds_left … where known
+    console_url: str | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.state in {State.PENDING, State.RUNNING}
+
+    @property
+    def succeeded(self) -> bool:
+        return self.state is State.SUCCEEDED
+
+    @property
+    def renewable(self) -> bool:
+        """It ended through no fault of its own: the next attempt may go better."""
+        return self.state is State.FAILED and self.reason in RENEWED_BY_ITSELF
+
+    def __str__(self) -> str:
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"{self.name}: {self.state}{reason}" + (f": {self.message}" if self.message else "")
+
+
+@dataclass(frozen=True)
+class JobHandle:
+    """A job that was found or submitted, and how it stood then."""
+
+    job: TrainingJob
+    status: JobStatus
+    submitted: bool  # by this very call; False: it was there
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """New lines of a job's log, and where to go on."""
+
+    lines: tuple[str, ...]
+    cursor: int
+
+
+class TrainingService(Protocol):
+    """What every target can do. All methods may be called again at any time, from any process."""
+
+    def check(self, job: TrainingJob) -> list[str]:
+        """Every reason known beforehand why this job would fail, each with its remedy. Costs nothing."""
+
+    def find_or_submit(self, job: TrainingJob) -> JobHandle:
+        """The job of this very name, whatever its state; submitted now if there is none. Never a second one."""
+
+    def describe(self, names: Collection[str]) -> Mapping[str, JobStatus]:
+        """How many jobs stand, in one call. Names that the service does not know are left out."""
+
+    def log_lines(self, name: str, since: int) -> LogPage:
+        """The lines of a job's log after a cursor (0: from the start)."""
+
+    def cancel(self, name: str, reason: Reason) -> None:
+        """Stop a job; does nothing if it has ended or never was. Returns once the service has accepted it."""
+
+    def collect(self, name: str, into: Path) -> Path:
+        """Fetch what the trainer of a succeeded job wrote into a local folder. Returns that folder."""
+
+
+def attempts(service: TrainingService, job: TrainingJob) -> list[JobStatus]:
+    """How every attempt of a job stands that its service knows, the first one first."""
+    names = [job.as_attempt(number).name for number in range(1, MAX_ATTEMPTS + 1)]
+    known = service.describe(names)
+    return [known[name] for name in itertools.takewhile(known.__contains__, names)]
+
+
+def pursue(service: TrainingService, job: TrainingJob, *, insist: bool) -> JobHandle:
+    """Find the attempt that runs or succeeded, or make the next one.
+
+    Args:
+        job: any attempt of the job; all of them are looked at.
+        insist: a person asks (new run, cleared task), so a next attempt follows any failure. Without it only
+            what the service lost or had no capacity for is tried again, and not for ever.
+
+    Returns:
+        A handle whose job is active or succeeded; or, without ``insist``, the failed attempt that stays the last.
+    """
+    history = attempts(service, job)
+    if not history:
+        return service.find_or_submit(job.as_attempt(1))
+    last = history[-1]
+    lost_in_a_row = len(list(itertools.takewhile(lambda status: status.renewable, reversed(history))))
+    again = insist or 0 < lost_in_a_row < MAX_ATTEMPTS_IN_A_ROW
+    if last.active or last.succeeded or not again:
+        return JobHandle(job.as_attempt(len(history)), last, submitted=False)
+    if len(history) == MAX_ATTEMPTS:
+        raise RuntimeError(
+            f"{job.prefix} has had {MAX_ATTEMPTS} attempts and none succeeded; the last: {last}. "
+            "Mend the cause and start a new generation (parameter of the training DAG)."
+        )
+    return service.find_or_submit(job.as_attempt(len(history) + 1))

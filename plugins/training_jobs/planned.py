@@ -1,0 +1,80 @@
+"""The training job that a plan asks of a target: its start, and its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from house.assets import Partition
+from include.documents import PlanDocument, Reason, ResultDocument, State
+from include.results import assemble, folder_of
+from include.settings import Settings
+from include.store import Store
+from training_jobs.job import TrainingJob, job_prefix
+from training_jobs.operators import cancel_if_owned
+from training_jobs.targets import open_service
+
+
+def planned_job(settings: Settings, partition: Partition, target: str, owner: str) -> dict[str, Any] | None:
+    """What the plan of a partition asks of a target, as a job; None if nothing."""
+    from detector_trainer import __version__ as trainer
+
+    plan, _ = partition.documents(settings.open_store())
+    asked = next((entry for entry in plan.targets if entry.target == target), None)
+    if asked is None:
+        return None
+    return TrainingJob(
+        prefix=job_prefix(settings.namespace, target, plan.dataset_id, asked.configuration, trainer, plan.generation),
+        target=target,
+        collection=plan.collection,
+        dataset=plan.dataset,
+        configuration=asked.configuration,
+        owner=owner,
+        max_seconds=asked.max_hours * 3600,
+    ).as_dict()
+
+
+def collect_model(store: Store, job: dict[str, Any]) -> str:
+    """Fetch what the trainer of a succeeded job wrote into the store. Returns the job's name."""
+    training = TrainingJob(**job)
+    with TemporaryDirectory() as scratch:
+        trained = open_service(training.target).collect(training.name, Path(scratch) / "trained")
+        store.copy_in(trained, f"{folder_of(training.collection, training.name)}/trained")
+    return training.name
+
+
+def conclude(
+    store: Store,
+    partition: Partition,
+    target: str,
+    job: dict[str, Any],
+    failures: list[dict[str, str]],
+    scores: str | None,
+    model_version: str | None,
+) -> ResultDocument:
+    """Stop the job if its run submitted it and it still runs; then write ``result.json``, whatever happened.
+
+    Args:
+        failures: why tasks gave up, where they said so (``{"reason": …, "message": …}``).
+    """
+    plan: PlanDocument = partition.documents(store)[0]
+    training = TrainingJob(**job)
+    status = cancel_if_owned(training)
+    said = next(iter(failures), None)
+    fields: dict[str, Any] = {"state": State.FAILED, "message": "nothing was submitted; see the log of this run"}
+    if status is not None:
+        fields = {
+            "state": status.state,
+            "reason": status.reason,
+            "message": status.message,
+            "job": status.name,
+            "adopted": status.owner != training.owner,
+            "console_url": status.console_url,
+            "seconds": status.seconds,
+        }
+    if said is not None:
+        fields |= {"state": State.FAILED, "reason": Reason(said["reason"]), "message": said["message"]}
+    result = assemble(store, plan, target, scores=scores, model_version=model_version, **fields)
+    store.put(result)
+    return result

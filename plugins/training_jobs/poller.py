@@ -1,0 +1,72 @@
+"""One poller for each target in the triggerer: it describes all jobs that are waited for in one call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from training_jobs.job import JobStatus, LogPage
+from training_jobs.targets import open_service
+
+log = logging.getLogger(__name__)
+INTERVAL = 2.0  # seconds; local jobs are cheap to look at
+
+
+class Poller:
+    """Describes jobs of one target again and again and tells each waiter about its own.
+
+    A failing call is a missed beat: it is logged and the next beat comes. It stops when nobody waits any more.
+    It does not cancel anything, and does not decide what a state means.
+    """
+
+    _pollers: ClassVar[dict[str, Poller]] = {}
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._service = open_service(target)
+        self._waiters: dict[str, set[asyncio.Queue[tuple[JobStatus | None, LogPage]]]] = {}
+        self._cursors: dict[str, int] = {}
+        self._beating: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, target: str) -> Poller:
+        """The poller of a target in this process."""
+        if target not in cls._pollers:
+            cls._pollers[target] = cls(target)
+        return cls._pollers[target]
+
+    async def watch(self, name: str) -> AsyncIterator[tuple[JobStatus | None, LogPage]]:
+        """Status and new log lines of one job, beat by beat, for ever. Status None: the service knows no such job."""
+        queue: asyncio.Queue[tuple[JobStatus | None, LogPage]] = asyncio.Queue()
+        self._waiters.setdefault(name, set()).add(queue)
+        if self._beating is None or self._beating.done():
+            self._beating = asyncio.create_task(self._beat())
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._waiters[name].discard(queue)
+            if not self._waiters[name]:
+                del self._waiters[name]
+                self._cursors.pop(name, None)
+
+    async def _beat(self) -> None:
+        while self._waiters:
+            try:
+                await self._look()
+            except Exception as missed:
+                log.warning(
+                    "Could not ask %s about its jobs, asking again in %.0f s: %r", self.target, INTERVAL, missed
+                )
+            await asyncio.sleep(INTERVAL)
+
+    async def _look(self) -> None:
+        names = list(self._waiters)
+        known = await asyncio.to_thread(self._service.describe, names)
+        for name in names:
+            page = await asyncio.to_thread(self._service.log_lines, name, self._cursors.get(name, 0))
+            self._cursors[name] = page.cursor
+            for queue in self._waiters.get(name, ()):
+                queue.put_nowait((known.get(name), page))
