@@ -13,7 +13,7 @@ from include.documents import SIDES, BatchDocument, DatasetDocument, ExportResul
 from include.scoring import drawing, figures
 from include.scoring.misses import CONFIDENT, Verdict
 
-TEMPLATE = Path(__file__).with_name("report.html.jinja")
+TEMPLATE = "report.html.jinja"
 
 FORMAT_NAMES = {
     "saved_model": "SavedModel",
@@ -64,15 +64,21 @@ class _ClassRow:
 
 def render_report(report: Report) -> str:
     """The page, as HTML. Names of classes and files are escaped, whatever they hold."""
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["size"] = lambda count: f"{count / 1e6:.1f} MB"
     environment.filters["duration"] = _duration
     label_map = {category.id: category.name for category in report.dataset.label_map}
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = environment.get_template(TEMPLATE)
     return template.render(
         report=report,
         sides=SIDES,
