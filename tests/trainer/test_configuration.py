@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from detector_trainer.configuration import PRESETS, Augmentation, Configuration
+from detector_trainer.errors import BadInput
+
+
+def test_survives_json() -> None:
+    configuration = Configuration(input_size=160, minutes=2.5, augmentation=Augmentation(mirror=False, crop=0.7))
+    assert Configuration.from_json(configuration.to_json()) == configuration
+
+
+def test_fields_left_out_keep_their_defaults() -> None:
+    configuration = Configuration.from_json('{"augmentation": {"mirror": false}}')
+    assert configuration == Configuration(augmentation=Augmentation(mirror=False))
+    assert configuration.input_size == 300
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"input_size": 20}, "input_size is 20; it must be between 64 and 1024"),
+        ({"input_size": "300"}, "input_size is '300'; it must be a whole number"),
+        ({"steps": 0}, "steps is 0; it must be between 1 and"),
+        ({"steps": True}, "steps is True; it must be a whole number"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; it must be between"),
+        ({"minutes": 0}, "minutes is 0; it must be above 0, or null for no limit"),
+        ({"minutes": "5"}, "minutes is '5'; it must be a number or null"),
+        ({"weights": "coco"}, 'weights is \'coco\'; it must be "imagenet", "none" or the path'),
+        ({"finest_stride": 4}, "finest_stride is 4; it must be 8 or 16"),
+        ({"augmentation": {"mirror": 1}}, "augmentation.mirror is 1; it must be true or false"),
+        ({"augmentation": {"crop": 0}}, "augmentation.crop is 0; it must be between 0.1 and 1"),
+        ({"augmentation": 3}, "augmentation is 3; it must be an object"),
+        ({"stepps": 10}, "there is no field stepps; there are input_size, width"),
+        ({"augmentation": {"flip": True}}, "there is no field augmentation.flip; there are mirror"),
+    ],
+)
+def test_errors_name_the_field_the_value_and_what_is_allowed(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        Configuration.from_json(json.dumps(changes))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "nonsense"])
+def test_refuses_what_is_no_json_object(text: str) -> None:
+    with pytest.raises(BadInput, match="Configuration: "):
+        Configuration.from_json(text)
+
+
+def test_presets_are_valid_and_can_be_changed() -> None:
+    for name in PRESETS:
+        assert Configuration.preset(name, steps=7).steps == 7
+    with pytest.raises(BadInput, match="no preset 'big'; there are sample, default"):
+        Configuration.preset("big")
+
+
+def test_help_and_configuration_need_no_tensorflow() -> None:
+    script = "import sys, detector_trainer.cli, detector_trainer.configuration; print('tensorflow' in sys.modules)"
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
