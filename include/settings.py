@@ -17,9 +17,9 @@ from include.store import Store
 
 PROJECT = Path(__file__).resolve().parents[1]
 EXAMPLE = """\
-# What this deployment trains on. See docs/settings.md for every field.
-store: .lanner/store      # a folder, or a bucket: gs://…, s3://…, abfs://…
-namespace: lanner         # prefix of job names; two deployments in one account use two
+# What this deployment trains on. docs/settings.md describes every field.
+# store: gs://bucket/prefix   # a folder or a bucket; without it, a folder beside Airflow's state
+namespace: lanner  # prefix of job names; two deployments in one account use two
 collections: {}
 """
 
@@ -98,7 +98,7 @@ class CollectionSettings(Part):
 
 
 class Settings(Part):
-    store: str = ".lanner/store"
+    store: str = ""  # folder or URL; empty: a folder in the state folder
     namespace: Namespace = "lanner"
     mlflow: str = ""  # tracking URI; empty: SQLite in the state folder
     collections: dict[Name, CollectionSettings] = {}
@@ -118,6 +118,8 @@ class Settings(Part):
         return self.mlflow or f"sqlite:///{self.home}/mlflow.db"
 
     def open_store(self) -> Store:
+        if not self.store:
+            return Store(self.home / "store")
         return Store(self.store if "://" in self.store else PROJECT / self.store)
 
     def collection(self, name: str) -> CollectionSettings:

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from training_jobs.job import JobHandle, JobStatus, LogPage, TrainingJob
 from training_jobs.local_runner import GRACE, write
 
 PROJECT = Path(__file__).resolve().parents[2]
+TRAINER = (sys.executable, "-m", "detector_trainer")
 TRAINER_SOURCE = PROJECT / "include" / "trainer" / "src"
 START_SECONDS = 30.0  # from starting the runner until it holds the job's lock
 LOG_PAGE_BYTES = 1 << 18
@@ -38,11 +39,13 @@ class LocalService:
     Args:
         jobs: the folder that holds a folder for each job.
         store: where datasets are; shards of a local store are linked, not copied.
+        trainer: the command that trains, without its arguments.
     """
 
-    def __init__(self, jobs: Path, store: Store) -> None:
+    def __init__(self, jobs: Path, store: Store, trainer: Sequence[str] = TRAINER) -> None:
         self.jobs = jobs
         self.store = store
+        self.trainer = tuple(trainer)
 
     def check(self, job: TrainingJob) -> list[str]:
         """What would make this job fail: a side without images, starting weights gone, no room."""
@@ -143,7 +146,7 @@ class LocalService:
         if configuration.get("weights", "none") not in {"none", "imagenet"}:
             configuration["weights"] = str(self._provide(configuration["weights"], folder / "weights.h5"))
         write(folder / "configuration.json", json.dumps(configuration, indent=1))
-        arguments = [sys.executable, "-m", "detector_trainer", "--config", str(folder / "configuration.json")]
+        arguments = [*self.trainer, "--config", str(folder / "configuration.json")]
         arguments += ["--data", str(folder / "data"), "--output", str(folder / "output")]
         if job.previous and (self.jobs / job.previous / "output" / "checkpoints").exists():
             arguments += ["--resume", str(self.jobs / job.previous / "output")]

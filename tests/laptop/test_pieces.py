@@ -1,0 +1,108 @@
+"""What `make run` is made of, piece by piece; the whole is run in test_main_job."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from include import settings
+from include.laptop.__main__ import collection_name
+from include.laptop.cascade import Look, last_line
+from include.laptop.environment import Laptop, free_port
+from include.laptop.leftovers import MARK, end_leftovers
+from include.laptop.present import show_progress
+
+
+def test_a_taken_port_is_named_and_the_next_one_used(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) > port
+    assert f"Port {port} is taken" in capsys.readouterr().out
+
+
+def test_secrets_are_made_once_and_only_ours_to_read(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path, 8080)
+    environment = laptop.environment()
+    assert environment == Laptop(tmp_path, 8080).environment()
+    for file in (tmp_path / "secrets").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_everything_listens_on_this_machine_only(tmp_path: Path) -> None:
+    environment = Laptop(tmp_path, 8123).environment()
+    hosts = {name: value for name, value in environment.items() if name.startswith("AIRFLOW") and "HOST" in name}
+    assert hosts == {"AIRFLOW__API__HOST": "127.0.0.1"}
+
+
+def test_leftovers_are_found_by_their_mark_and_ended(tmp_path: Path) -> None:
+    code = "import time; print(flush=True); time.sleep(60)"
+    ours, others = (
+        subprocess.Popen([sys.executable, "-c", code], env=os.environ | {MARK: home}, stdout=subprocess.PIPE)
+        for home in (str(tmp_path), f"{tmp_path}/elsewhere")
+    )
+    try:
+        for process in (ours, others):
+            assert process.stdout is not None
+            process.stdout.readline()
+        assert end_leftovers(tmp_path) == 1
+        ours.wait(5)
+        assert others.poll() is None
+    finally:
+        ours.kill()
+        others.kill()
+
+
+def test_two_folders_of_one_name_are_two_collections(lanner: Path) -> None:
+    first, second = lanner / "a" / "My Photos!", lanner / "b" / "My Photos!"
+    assert collection_name(first) == "my_photos"
+    settings.put_collection("my_photos", {"source": str(first)})
+    assert collection_name(first) == "my_photos"
+    assert re.fullmatch(r"my_photos_[0-9a-f]{6}", collection_name(second))
+    assert collection_name(lanner / "2026").startswith("c_2026")
+
+
+def test_without_a_terminal_progress_is_plain_lines() -> None:
+    metrics = {"step": 5, "steps": 10, "loss": 0.25, "seconds_left": 90.0}
+    console = Console(file=io.StringIO(), force_terminal=False, width=100)
+    show_progress([Look(changes=["build_dataset.assign: success"]), Look(training=metrics)], console)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == [
+        "00:00  build_dataset.assign: success",
+        "00:00  training: step 5 of 10, loss 0.250, 1.5 min left",
+    ]
+
+
+def test_reads_the_last_training_line_of_a_file_that_is_being_written(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    assert last_line(file) == {}
+    lines = '{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n{"step": 2, "validation_mAP": 0.5}\n{"step": 3, "lo'
+    file.write_text(lines)
+    assert last_line(file)["step"] == 2
+
+
+def test_the_services_end_when_their_parent_is_gone(tmp_path: Path) -> None:
+    """`make run` killed outright must leave nothing; its services notice that their standard input is closed."""
+    laptop = Laptop(tmp_path, free_port(18080))
+    services = subprocess.Popen(
+        [sys.executable, "-m", "include.laptop.services", str(laptop.logs), laptop.url, str(tmp_path)],
+        env=laptop.environment(),
+        stdin=subprocess.PIPE,
+    )
+    time.sleep(2)
+    assert services.stdin is not None
+    services.stdin.close()
+    services.wait(30)
+    time.sleep(0.5)
+    assert end_leftovers(tmp_path) == 0

@@ -1,0 +1,94 @@
+"""lanner.yaml: what is right is read, what is wrong is named with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include import settings
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "lanner.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_no_file_means_defaults(tmp_path: Path) -> None:
+    assert settings.load(tmp_path / "none.yaml").collections == {}
+
+
+def test_names_line_and_field_of_every_fault(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        """\
+store: here
+collections:
+  raccoon:
+    source: images
+    shares: {train: 0.9, validation: 0.2, holdout: 0.1}
+    targets:
+      local:
+        preset: fast
+  Cats: {source: x}
+colour: blue
+""",
+    )
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.load(file)
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith(f"{file}:5: collections.raccoon.shares: the shares add up to 1.2, expected 1")
+    assert lines[1].startswith(f"{file}:8: collections.raccoon.targets.local.preset: Input should be 'default'")
+    assert "got 'fast'" in lines[1]
+    assert lines[2].startswith(f"{file}:9: collections.Cats")
+    assert lines[3].startswith(f"{file}:10: colour: Extra inputs are not permitted")
+
+
+@pytest.mark.parametrize(("text", "line"), [("store: [1, 2\ncollections: {}\n", 2), ("- a\n- b\n", 1)])
+def test_says_where_it_is_no_settings_file(tmp_path: Path, text: str, line: int) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(settings.SettingsError, match=f"{file}:{line}: "):
+        settings.load(file)
+
+
+def test_a_schedule_needs_a_place_for_the_day(tmp_path: Path) -> None:
+    file = write(tmp_path, "collections:\n  a:\n    source: images\n    schedule: '@daily'\n")
+    with pytest.raises(settings.SettingsError, match=r":2: collections\.a: .*needs \{batch\} in its source"):
+        settings.load(file)
+
+
+def test_adds_a_collection_and_keeps_comments(tmp_path: Path) -> None:
+    file = write(tmp_path, "# ours\nstore: here  # in the cellar\ncollections:\n  a:\n    source: x  # photos\n")
+    assert settings.put_collection("b", {"source": "y"}, file)
+    assert settings.put_collection("a", {"targets": {"local": {"preset": "sample"}}}, file)
+    text = file.read_text()
+    assert "# ours" in text
+    assert "store: here  # in the cellar" in text
+    assert "source: x  # photos" in text
+    loaded = settings.load(file)
+    assert loaded.collection("b").source == "y"
+    assert loaded.collection("a").targets["local"].preset == "sample"
+
+
+def test_adding_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "lanner.yaml"
+    assert settings.put_collection("a", {"source": "x"}, file)
+    before = file.stat().st_mtime_ns
+    assert not settings.put_collection("a", {"source": "x"}, file)
+    assert file.stat().st_mtime_ns == before
+
+
+def test_a_bad_change_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    file = write(tmp_path, "collections:\n  a:\n    source: x\n")
+    before = file.read_bytes()
+    with pytest.raises(settings.SettingsError):
+        settings.put_collection("a", {"split": "thirds"}, file)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_unknown_collection_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    file = write(tmp_path, "collections:\n  a:\n    source: x\n")
+    with pytest.raises(settings.SettingsError, match=r"no collection 'b'.*it has: a"):
+        settings.load(file).collection("b")
