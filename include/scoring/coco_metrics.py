@@ -102,7 +102,7 @@ def _check(truth: Mapping[str, Any], detections: Mapping[int, Detections]) -> No
 
 def _results(truth: Mapping[str, Any], detections: Mapping[int, Detections]) -> dict[str, Any]:
     """The detections in COCO's results format (not by ``COCO.loadRes``: it fails on an empty list)."""
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for image in truth["images"]:
         if (found := detections.get(image["id"])) is None:
             continue

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from include.scoring.detections import Detections
-from include.scoring.holdout import HoldOutImage
-from include.scoring.misses import iou, judge
+from include.scoring.holdout import HoldOut, HoldOutImage
+from include.scoring.misses import iou, judge, most_telling
+from tests.toy_collection import make_images, write_coco, write_shard
 
 
 def image(*boxes: tuple[int, tuple[float, float, float, float]]) -> HoldOutImage:
@@ -63,3 +64,24 @@ def test_detections_without_confidence_are_no_opinion():
 
 def test_an_image_without_truth():
     assert judge(image(), found((1, LEFT, 0.7))).badness == pytest.approx(0.7)
+
+
+def test_the_most_telling_images_are_the_worst_first_and_a_spread_of_the_others(tmp_path):
+    images = make_images(10, seed=1)
+    holdout = HoldOut([write_shard(tmp_path / "a.tfrecord", images)], write_coco(tmp_path / "coco.json", images))
+    nothing = found()
+    all_but_two = {
+        image.id: nothing if image.id in (3, 4) else perfect(image)  # image 3 has one box, image 4 has two
+        for image in holdout
+    }
+    worst, typical = most_telling(holdout, all_but_two, worst=5, typical=3)
+    assert [verdict.image.id for verdict in worst] == [4, 3]
+    assert [verdict.image.id for verdict in typical] == [1, 7, 10]
+
+
+def perfect(image: HoldOutImage) -> Detections:
+    x, y, width, height = image.boxes.T
+    corners = np.stack(
+        [y / image.height, x / image.width, (y + height) / image.height, (x + width) / image.width], axis=1
+    )
+    return Detections(corners.astype(np.float32), image.classes, np.full(len(image.classes), 0.9, np.float32))
