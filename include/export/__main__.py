@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from include.documents import ExportFormat
-
 from include.export.formats import ALL, export_all
 
 
@@ -75,7 +74,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(options: argparse.Namespace, paths: Mapping[ExportFormat, Path]) -> int:
     from detector_trainer.configuration import Configuration
-
     from include.export.outcome import export_results
     from include.scoring.evaluation import evaluate
     from include.scoring.holdout import HoldOut

@@ -7,19 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from include.documents import ExportFormat, ExportResult
-from include.export.gate import gate
+from include.export.gate import TOLERANCE, gate
 from include.scoring.evaluation import Evaluation
 
 
 def export_results(
-    evaluations: Mapping[ExportFormat, Evaluation], locations: Mapping[ExportFormat, str]
+    evaluations: Mapping[ExportFormat, Evaluation],
+    locations: Mapping[ExportFormat, str],
+    tolerance: Mapping[ExportFormat, float] = TOLERANCE,
 ) -> tuple[ExportResult, ...]:
     """Pass every export through the gate and describe it.
 
     Args:
         locations: where each export lies in the store.
+        tolerance: the mAP that each export may lose against the SavedModel.
     """
-    refusals = gate(evaluations)
+    refusals = gate(evaluations, tolerance)
     return tuple(
         ExportResult(
             format=format_,
