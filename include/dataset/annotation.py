@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from include.dataset.quarantine import Problem
+
 
 class Box(NamedTuple):
     """A labelled bounding box in pixels, as given: floats, (0, 0) at the image's top left, no off-by-one added.
@@ -30,7 +32,8 @@ class Annotation:
         image: the image's name as the annotation gives it; may lie, may lack its extension.
         width, height: pixels as the annotation gives them; 0 where it does not.
         boxes: in the order of the file. Without any, the image is a legitimate negative.
-        where: for each box the field that holds it, for messages (``object[2]``, ``annotations[17]``).
+        where: for each box the field that holds it, for messages.
+        problems: what the reader found wrong already; a coordinate that is no number is NaN in its box.
     """
 
     file: str
@@ -39,3 +42,18 @@ class Annotation:
     height: int
     boxes: tuple[Box, ...]
     where: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An image of the batch with its annotation, or whatever half of that pair there is.
+
+    ``problem`` is what pairing found wrong; then ``boxes`` says how many boxes are set aside with it.
+    A candidate with neither ``image`` nor ``annotation`` is a fault of the source that costs no image.
+    """
+
+    image: str | None = None
+    annotation: Annotation | None = None
+    problem: Problem | None = None
+    boxes: int = 0

@@ -26,6 +26,7 @@ DIGIT_HEIGHT = (34.0, 66.0)  # pixels, before tilting
 TILT = 18.0  # degrees to either side
 GAP = 3  # pixels between two digits' boxes
 PLACING_ATTEMPTS = 40
+CLOUDS = ((3, 26), (12, 14), (60, 10))  # cells across the page, grey levels up or down
 INK_EDGE = 0.5  # opacity from which a pixel counts as ink, and belongs into the box
 
 Array = np.ndarray
@@ -133,7 +134,7 @@ def place(
 def paper(rng: np.random.Generator, height: int, width: int) -> Array:
     """(height, width, 3) float32 in 0..255: tinted paper, cloudy at several scales, half of it ruled."""
     tint = rng.uniform(150, 245) + rng.uniform(-25, 25, size=3)
-    clouds = sum(noise(rng, height, width, cells) * strength for cells, strength in ((3, 26), (12, 14), (60, 10)))
+    clouds = np.sum([strength * noise(rng, height, width, cells) for cells, strength in CLOUDS], axis=0)
     page = (tint + clouds[:, :, None]).astype(np.float32)
     if rng.random() < 0.5:
         distance, thickness = int(rng.integers(14, 30)), int(rng.integers(1, 3))
