@@ -11,11 +11,11 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import flatbuffers
 import numpy as np
+from numpy.typing import NDArray
 
 LABELS = "labels.txt"
 METADATA_NAME = b"TFLITE_METADATA"
@@ -23,14 +23,35 @@ METADATA_IDENTIFIER = b"M001"
 MODEL_IDENTIFIER = b"TFL3"
 BUFFER_ALIGNMENT = 16  # bytes; ``force_align`` in TFLite's schema, which flatbuffers' Python code ignores
 
-# Values of the schema's enumerations and unions.
-TENSOR_VALUE_LABELS = 3
-RGB = 1
-BOUNDARIES = 1
-IMAGE_PROPERTIES = 2
-BOUNDING_BOX_PROPERTIES = 3
-FEATURE_PROPERTIES = 1
-NORMALIZATION_OPTIONS = 1
+# The schema's tables and their fields in its order: in a flatbuffer a field is known by its position.
+FIELDS = {
+    "ModelMetadata": (
+        *("name", "description", "version", "subgraph_metadata"),
+        *("author", "license", "associated_files", "min_parser_version"),
+    ),
+    "SubGraphMetadata": ("name", "description", "input_tensor_metadata", "output_tensor_metadata"),
+    "TensorMetadata": (
+        *("name", "description", "dimension_names", "content"),
+        *("process_units", "stats", "associated_files"),
+    ),
+    "Content": ("content_properties_type", "content_properties", "range"),
+    "FeatureProperties": (),
+    "ImageProperties": ("color_space", "default_size"),
+    "ImageSize": ("width", "height"),
+    "BoundingBoxProperties": ("index", "type", "coordinate_type"),
+    "ValueRange": ("min", "max"),
+    "ProcessUnit": ("options_type", "options"),
+    "NormalizationOptions": ("mean", "std"),
+    "Stats": ("max", "min"),
+    "AssociatedFile": ("name", "description", "type"),
+}
+
+# Values of its enumerations, and members of its unions.
+TENSOR_VALUE_LABELS = np.int8(3)
+RGB = np.int8(1)
+BOUNDARIES = np.int8(1)
+CONTENT_PROPERTIES = {"FeatureProperties": 1, "ImageProperties": 2, "BoundingBoxProperties": 3}
+NORMALIZATION_OPTIONS = np.uint8(1)
 
 DESCRIPTIONS = {
     "image": "RGB, 0..255, resized to the input's size without keeping the aspect ratio.",
@@ -71,73 +92,90 @@ def describe(model: bytes, label_map: Mapping[int, str], *, input_size: int) -> 
 
 def build_metadata(inputs: Sequence[str], outputs: Sequence[str], input_size: int) -> bytes:
     """A ``ModelMetadata`` flatbuffer for tensors in the order in which the model has them."""
-    builder = flatbuffers.Builder(1024)
-    model = {
-        0: "Object detector",
-        1: "SSDLite on MobileNetV2 with non-maximum suppression, trained by Lanner.",
-        3: [
-            {
-                2: [_image(name, input_size) for name in inputs],
-                3: [_output(name) for name in outputs],
-            }
+    model = Table(
+        "ModelMetadata",
+        name="Object detector",
+        description="SSDLite on MobileNetV2 with non-maximum suppression, trained by Lanner.",
+        subgraph_metadata=[
+            Table(
+                "SubGraphMetadata",
+                input_tensor_metadata=[_image(name, input_size) for name in inputs],
+                output_tensor_metadata=[_output(name) for name in outputs],
+            )
         ],
-        7: "1.0.0",  # the first version of the schema has all that is used here
-    }
+        min_parser_version="1.0.0",  # the first version of the schema has all that is used here
+    )
+    builder = flatbuffers.Builder(1024)
     builder.Finish(_write(builder, model), METADATA_IDENTIFIER)
     return bytes(builder.Output())
 
 
-# --- the schema's tables, as fields by position
+class Table:
+    """A table of the schema: its name, and the fields that are set.
 
+    Values are strings, tables, lists of tables, numpy vectors, and numpy integers of the schema's type.
+    """
 
-@dataclass(frozen=True)
-class Scalar:
-    type: str  # "Int8", "Uint8", "Uint32"
-    value: int
-
-
-Table = dict[int, Any]  # field's position → Scalar, str, numpy vector, Table or list of Tables
+    def __init__(self, kind: str, **fields: Any) -> None:
+        self.slots = {FIELDS[kind].index(name): value for name, value in fields.items()}
+        self.size = len(FIELDS[kind])
+        self.kind = kind
 
 
 def _image(name: str, size: int) -> Table:
-    default_size = {0: Scalar("Uint32", size), 1: Scalar("Uint32", size)}
-    content = _content(IMAGE_PROPERTIES, {0: Scalar("Int8", RGB), 1: default_size})
-    as_it_is = {0: np.zeros(1, np.float32), 1: np.ones(1, np.float32)}  # mean and deviation: the model scales itself
-    normalization = {0: Scalar("Uint8", NORMALIZATION_OPTIONS), 1: as_it_is}
-    value_range = {0: np.full(1, 255, np.float32), 1: np.zeros(1, np.float32)}
-    return {**_tensor(name), 3: content, 4: [normalization], 5: value_range}
+    as_it_is = Table("NormalizationOptions", mean=_floats(0), std=_floats(1))  # scaling is part of the model
+    image = Table(
+        "ImageProperties",
+        color_space=RGB,
+        default_size=Table("ImageSize", width=np.uint32(size), height=np.uint32(size)),
+    )
+    return Table(
+        "TensorMetadata",
+        name=name,
+        description=DESCRIPTIONS[name],
+        content=_content(image),
+        process_units=[Table("ProcessUnit", options_type=NORMALIZATION_OPTIONS, options=as_it_is)],
+        stats=Table("Stats", max=_floats(255), min=_floats(0)),
+    )
 
 
 def _output(name: str) -> Table:
+    described: dict[str, Any] = {"name": name, "description": DESCRIPTIONS[name]}
+    row = Table("ValueRange", min=np.int32(2), max=np.int32(2))  # the dimension of which one row is one detection
     if name == "num_detections":
-        return {**_tensor(name), 3: _content(FEATURE_PROPERTIES, {})}
-    rows = {0: Scalar("Int32", 2), 1: Scalar("Int32", 2)}  # the content is what one row of dimension 2 describes
+        return Table("TensorMetadata", **described, content=_content(Table("FeatureProperties")))
     if name == "detection_boxes":
         order = np.array([1, 0, 3, 2], np.uint32)  # where left, top, right and bottom stand
-        return {**_tensor(name), 3: _content(BOUNDING_BOX_PROPERTIES, {0: order, 1: Scalar("Int8", BOUNDARIES)}, rows)}
-    labels = {0: LABELS, 1: "Class names, one a line.", 2: Scalar("Int8", TENSOR_VALUE_LABELS)}
-    files = {6: [labels]} if name == "detection_classes" else {}
-    return {**_tensor(name), 3: _content(FEATURE_PROPERTIES, {}, rows), **files}
+        box = Table("BoundingBoxProperties", index=order, type=BOUNDARIES)
+        return Table("TensorMetadata", **described, content=_content(box, range=row))
+    if name == "detection_classes":
+        labels = Table("AssociatedFile", name=LABELS, description="Class names, one a line.", type=TENSOR_VALUE_LABELS)
+        described["associated_files"] = [labels]
+    return Table("TensorMetadata", **described, content=_content(Table("FeatureProperties"), range=row))
 
 
-def _tensor(name: str) -> Table:
-    return {0: name, 1: DESCRIPTIONS[name]}
+def _content(properties: Table, **fields: Table) -> Table:
+    member = np.uint8(CONTENT_PROPERTIES[properties.kind])
+    return Table("Content", content_properties_type=member, content_properties=properties, **fields)
 
 
-def _content(type_: int, properties: Table, value_range: Table | None = None) -> Table:
-    content: Table = {0: Scalar("Uint8", type_), 1: properties}
-    return content if value_range is None else {**content, 2: value_range}
+def _floats(*values: float) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
 
 
 def _write(builder: flatbuffers.Builder, table: Table) -> int:
     """Write a table, what it refers to first, and return its offset."""
-    offsets = {slot: _write_reference(builder, value) for slot, value in table.items() if not isinstance(value, Scalar)}
-    builder.StartObject(max(table, default=-1) + 1)
-    for slot, value in table.items():
-        if isinstance(value, Scalar):
-            getattr(builder, f"Prepend{value.type}Slot")(slot, value.value, 0)
-        else:
+    offsets = {
+        slot: _write_reference(builder, value)
+        for slot, value in table.slots.items()
+        if not isinstance(value, np.integer)
+    }
+    builder.StartObject(table.size)
+    for slot, value in table.slots.items():
+        if slot in offsets:
             builder.PrependUOffsetTRelativeSlot(slot, offsets[slot], 0)
+        else:
+            getattr(builder, f"Prepend{value.dtype.name.capitalize()}Slot")(slot, int(value), 0)
     return builder.EndObject()
 
 
@@ -146,16 +184,13 @@ def _write_reference(builder: flatbuffers.Builder, value: Any) -> int:
         return builder.CreateString(value)
     if isinstance(value, np.ndarray):
         return builder.CreateNumpyVector(value)
-    if isinstance(value, dict):
+    if isinstance(value, Table):
         return _write(builder, value)
     tables = [_write(builder, table) for table in value]
     builder.StartVector(4, len(tables), 4)
     for offset in reversed(tables):
         builder.PrependUOffsetTRelative(offset)
     return builder.EndVector()
-
-
-# --- the file
 
 
 class _AligningBuilder(flatbuffers.Builder):

@@ -81,3 +81,15 @@ def test_weights_stay_aligned_for_reading_in_place(file):
     for i in range(model.BuffersLength()):
         if not (buffer := model.Buffers(i)).DataIsNone():
             assert (buffer.DataAsNumpy().__array_interface__["data"][0] - base) % BUFFER_ALIGNMENT == 0
+
+
+def test_the_boxes_output_says_which_edge_stands_where():
+    metadata = build_metadata(["image"], ["detection_boxes"], input_size=64)
+    (subgraph,) = tables(read_table(metadata), 3)
+    (boxes,) = tables(subgraph, 3)
+    content = flatbuffers.table.Table(metadata, boxes.Indirect(field(boxes, 3)))
+    assert content.Get(flatbuffers.number_types.Uint8Flags, field(content, 0)) == 3  # BoundingBoxProperties
+    properties = flatbuffers.table.Table(metadata, content.Indirect(field(content, 1)))
+    order = properties.GetVectorAsNumpy(flatbuffers.number_types.Uint32Flags, field(properties, 0) - properties.Pos)
+    edges = ("ymin", "xmin", "ymax", "xmax")
+    assert [edges[i] for i in order] == ["xmin", "ymin", "xmax", "ymax"], "left, top, right, bottom"
