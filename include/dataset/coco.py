@@ -51,9 +51,8 @@ def coco_candidates(files: SourceFiles, instances: dict[str, Entry], notes: Note
     for path, content in instances.items():
         annotations, strays = read_instances(content, path, notes)
         for annotation in annotations:
-            image = find_image(annotation, by_path, by_name)
-            if image:
-                claims[image].append(annotation)
+            if found := find_image(annotation, by_path, by_name):
+                claims[found].append(annotation)
             else:
                 outside = annotation.image.startswith("/") or ".." in PurePosixPath(annotation.image).parts
                 code = "leaves_source" if outside else "annotation_without_image"
@@ -143,7 +142,8 @@ def encode_instances(images: Iterable[Entry], categories: Iterable[tuple[int, st
     Ids of images and boxes start at 1: pycocotools takes a box with id 0 for unmatched. A difficult box becomes
     ``iscrowd``, the only field by which pycocotools leaves a box out of the score, as VOC does with difficult ones.
     """
-    listed, annotations = [], []
+    listed: list[Entry] = []
+    annotations: list[Entry] = []
     for image_id, image in enumerate(images, start=1):
         listed.append({"id": image_id} | {name: image[name] for name in ("file_name", "width", "height", "sha256")})
         for class_id, box in image["boxes"]:

@@ -42,9 +42,8 @@ def given_sides(files: SourceFiles, notes: Notes) -> dict[str, Side]:
                 stems |= {line.split()[0]: side for line in lines if line.strip()}
     sides: dict[str, Side] = {}
     for image in files.images:
-        side = stems.get(image_stem(image)) if stems else _folder_side(image)
-        if side:
-            sides[image] = side
+        if found := stems.get(image_stem(image)) if stems else _folder_side(image):
+            sides[image] = found
         else:
             notes.add("image without a given side; its bytes' hash decides", image)
     return sides
