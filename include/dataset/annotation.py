@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import NamedTuple
 
 from include.dataset.quarantine import Problem
@@ -21,6 +22,11 @@ class Box(NamedTuple):
     xmax: float
     ymax: float
     difficult: bool = False
+
+
+def pixels(value: float) -> int:
+    """A side's length as an annotation gives it, in whole pixels; 0 for what is no length."""
+    return int(value) if isfinite(value) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +55,18 @@ class Annotation:
 class Candidate:
     """An image of the batch with its annotation, or whatever half of that pair there is.
 
-    ``problem`` is what pairing found wrong; then ``boxes`` says how many boxes are set aside with it.
-    A candidate with neither ``image`` nor ``annotation`` is a fault of the source that costs no image.
+    Attributes:
+        problem: what is wrong with the pair; without one, both ``image`` and ``annotation`` are there.
+        images, boxes: how many of them the candidate stands for, and sets aside if it has a problem. A fault of the
+            source as a whole stands for no image.
     """
 
     image: str | None = None
     annotation: Annotation | None = None
     problem: Problem | None = None
+    images: int = 1
     boxes: int = 0
+
+    @classmethod
+    def pair(cls, image: str, annotation: Annotation) -> Candidate:
+        return cls(image, annotation, boxes=len(annotation.boxes))

@@ -70,7 +70,7 @@ def check_batch(
         candidates = coco_candidates(files, instances, check.notes)
     if split == "given":
         check.sides = given_sides(files, check.notes)
-    strays = (Candidate(problem=problem) for problem in problems)
+    strays = (Candidate(problem=problem, images=0) for problem in problems)
 
     manifest = write_hashed(
         store,
@@ -124,8 +124,7 @@ class BatchCheck:
         """The images to be used, with all of their boxes; what is not is added to the faults."""
         done = 0
         for candidate in candidates:
-            images = int(candidate.image is not None or candidate.annotation is not None)
-            boxes = len(candidate.annotation.boxes) if candidate.annotation else candidate.boxes
+            images, boxes = candidate.images, candidate.boxes
             self._images_found += images
             self._boxes_found += boxes
             image, problems = self._examine(candidate)
@@ -144,7 +143,7 @@ class BatchCheck:
         if candidate.problem:
             return None, [candidate.problem]
         path, annotation = candidate.image, candidate.annotation
-        assert path is not None and annotation is not None, "a candidate without a problem is a whole pair"
+        assert path and annotation, "a candidate without a problem is a whole pair"
         try:
             facts = inspect_image(read_inside(self.files.root, path, MAX_BYTES), path)
         except Refused as refused:

@@ -110,7 +110,7 @@ def plan_shards(
         assignments=write_assignments(store, collection, [split.assignments[sha256] for sha256 in seen]),
         shards=tuple(shards),
         duplicates=duplicates,
-        warnings=warnings(split, shards),
+        warnings=warnings(split, shards, split.straddling(seen)),
     )
     encoded = json.dumps(plan.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return write_hashed(store, [encoded.encode()], lambda sha: f"{collection}/plans/shards/{sha}.json")
@@ -211,13 +211,13 @@ def newcomers(images: Sequence[SoundImage]) -> list[Newcomer]:
     ]
 
 
-def warnings(split: Split, shards: Sequence[PlannedShard]) -> tuple[str, ...]:
+def warnings(split: Split, shards: Sequence[PlannedShard], straddling: int) -> tuple[str, ...]:
     """What makes the dataset less useful than it looks."""
     told = [f"{side} has no image." for side in SIDES if not any(shard.side == side for shard in shards)]
     for name, side in split.classes_lacking_a_side():
         told.append(f"Class {name} has no image in {side}, and all of its images were assigned before or together.")
-    if split.straddling:
-        told.append(f"{split.straddling} images look like one that the given split puts on another side.")
+    if straddling:
+        told.append(f"{straddling} images look like one on another side, where the given split or a late batch put it.")
     return tuple(told)
 
 

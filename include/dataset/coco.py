@@ -12,7 +12,7 @@ from math import isfinite, nan
 from pathlib import PurePosixPath
 from typing import Any
 
-from include.dataset.annotation import Annotation, Box, Candidate
+from include.dataset.annotation import Annotation, Box, Candidate, pixels
 from include.dataset.quarantine import Notes, Problem, Refused
 from include.dataset.source import SourceFiles, read_inside
 
@@ -57,15 +57,15 @@ def coco_candidates(files: SourceFiles, instances: dict[str, Entry], notes: Note
                 outside = annotation.image.startswith("/") or ".." in PurePosixPath(annotation.image).parts
                 code = "leaves_source" if outside else "annotation_without_image"
                 problem = Problem(code, path, "images/file_name", annotation.image)
-                yield Candidate(None, annotation, problem, len(annotation.boxes))
-        yield from (Candidate(problem=problem, boxes=1) for problem in strays)
+                yield Candidate(problem=problem, boxes=len(annotation.boxes))
+        yield from (Candidate(problem=problem, images=0, boxes=1) for problem in strays)
 
     for image in files.images:
         match claims.get(image, []):
             case []:
                 yield Candidate(image, problem=Problem("image_without_annotation", image))
             case [annotation]:
-                yield Candidate(image, annotation)
+                yield Candidate.pair(image, annotation)
             case several:
                 problem = Problem("several_annotations", image, value=", ".join(one.file for one in several))
                 yield Candidate(image, problem=problem, boxes=sum(len(one.boxes) for one in several))
@@ -95,7 +95,7 @@ def read_instances(content: Entry, path: str, notes: Notes) -> tuple[list[Annota
                 problems.append(Problem("not_a_number", path, where[-1], str(box_entry.get("bbox"))))
             if read[-1].difficult:
                 notes.add("crowd read as a difficult box", f"{path} {where[-1]}")
-        width, height = (int(_number(entry.get(side)) or 0) for side in ("width", "height"))
+        width, height = (pixels(_number(entry.get(side))) for side in ("width", "height"))
         name = str(entry.get("file_name", "")).replace("\\", "/")
         found.append(Annotation(path, name, width, height, tuple(read), tuple(where), tuple(problems)))
     strays = [
@@ -128,7 +128,12 @@ def _box(entry: Entry, names: dict[str, str]) -> Box:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return nan
+    try:
+        return float(value)
+    except OverflowError:
+        return nan
 
 
 def _id(entry: Entry, field: str) -> str:

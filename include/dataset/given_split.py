@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from include.dataset.quarantine import Notes
-from include.dataset.source import SourceFiles, image_stem
+from include.dataset.source import SourceFiles, image_stem, read_inside
 from include.documents import Side
+
+MAX_LIST_BYTES = 256 << 20
 
 SET_SIDES: tuple[tuple[str, Side], ...] = (  # later ones overrule: what is tested on is never trained on
     ("trainval", "train"),
@@ -33,12 +35,15 @@ def given_sides(files: SourceFiles, notes: Notes) -> dict[str, Side]:
 
     ``ImageSets/Main/{train,val,trainval,test}.txt`` list images by their stems; where there are none of these, the
     innermost folder with a telling name decides. VOC's lists per class (``dog_train.txt``) are passed over.
+
+    Raises:
+        Refused: an image set cannot be read.
     """
     stems: dict[str, Side] = {}
     for name, side in SET_SIDES:
         for path in files.image_sets:
             if PurePosixPath(path).stem == name:
-                lines = (files.root / path).read_text(encoding="utf-8", errors="replace").splitlines()
+                lines = read_inside(files.root, path, MAX_LIST_BYTES).decode(errors="replace").splitlines()
                 stems |= {line.split()[0]: side for line in lines if line.strip()}
     sides: dict[str, Side] = {}
     for image in files.images:

@@ -49,7 +49,6 @@ def inspect_image(data: bytes, file: str) -> ImageFacts:
                 raise Refused("too_many_pixels", file, value=f"{width} x {height}, limit {MAX_PIXELS}")
             image.draft("L", THUMBNAIL)
             image.load()
-            orientation = int(image.getexif().get(EXIF_ORIENTATION, 1)) if "exif" in image.info else 1
             dhash = difference_hash(image)
     except Refused:
         raise
@@ -59,11 +58,23 @@ def inspect_image(data: bytes, file: str) -> ImageFacts:
         raise Refused("too_many_pixels", file, value=error) from error
     except Exception as error:  # whatever a decoder makes of hostile bytes, the file is unusable
         raise Refused("truncated_image", file, value=error) from error
+    orientation = exif_orientation(image)
     if orientation in TURNED:
         raise Refused("exif_rotated", file, "EXIF Orientation", orientation)
     return ImageFacts(
         hashlib.sha256(data).hexdigest(), len(data), width, height, FORMATS[image.format], dhash, orientation
     )
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """How the image is meant to be turned, 1 (upright) where that is not said or not readable."""
+    if "exif" not in image.info:
+        return 1
+    try:
+        orientation = image.getexif().get(EXIF_ORIENTATION)
+    except Exception:  # Pillow's EXIF parser raises many; broken metadata makes no image unusable
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 def difference_hash(image: Image.Image) -> int:

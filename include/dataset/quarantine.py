@@ -71,12 +71,12 @@ class Problem(NamedTuple):
     value: str = ""
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """Raised by what reads a file or an image when a ``Problem`` makes it unusable."""
 
     def __init__(self, code: str, file: str, field: str = "", value: object = "") -> None:
-        super().__init__(code, file, field, value)
         self.problem = Problem(code, file, field, str(value))
+        super().__init__(f"{printable(file)} {field}: {CAUSES[code].what} ({printable(str(value))})")
 
 
 def fault(problem: Problem, *, images: int = 0, boxes: int = 0) -> Fault:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from include.dataset.near_duplicates import NearDuplicates
 from include.documents import SIDES, Side
 
+Why = Literal["hash", "near_duplicate", "given", "class_lacked_side"]
 Shares = tuple[float, float, float]  # of train, validation, hold-out
 
 FEWEST_IMAGES = 10  # a class with so many images should be on every side
@@ -19,7 +20,7 @@ FEWEST_IMAGES = 10  # a class with so many images should be on every side
 class Assignment:
     sha256: str
     side: Side
-    why: Literal["hash", "near_duplicate", "given", "class_lacked_side"]
+    why: Why
     dhash: str  # so that later near-duplicates find it
 
 
@@ -60,7 +61,6 @@ class Split:
         self.shares = shares
         self.assignments: dict[str, Assignment] = {}
         self.images_by_class: dict[str, Counter[Side]] = defaultdict(Counter)  # of the batches added, not of all
-        self.straddling = 0  # images whose near-duplicate is on another side, which a given split can bring about
         self._near = NearDuplicates()
         for assignment in recorded:
             self._record(assignment)
@@ -77,9 +77,8 @@ class Split:
             for image in group:
                 side = wanted if wanted in image.allowed else draw(image.sha256, self.shares, image.allowed)
                 alone = len(group) == 1 and not recorded
-                why = "given" if len(image.allowed) == 1 else "hash" if alone else "near_duplicate"
-                self._record(Assignment(image.sha256, side, why, image.dhash))  # type: ignore[arg-type]
-                self.straddling += side != wanted
+                why: Why = "given" if len(image.allowed) == 1 else "hash" if alone else "near_duplicate"
+                self._record(Assignment(image.sha256, side, why, image.dhash))
                 if why == "hash":
                     movable.append(image)
         for image in images:
@@ -95,6 +94,18 @@ class Split:
             for side, share in zip(SIDES, self.shares, strict=True)
             if share and not sides[side]
         ]
+
+    def straddling(self, images: Collection[str]) -> int:
+        """How many of these images have a near-duplicate among them on another side, as a given split can demand."""
+        assigned = [self.assignments[sha256] for sha256 in images]
+        return sum(
+            any(
+                self.assignments[other].side != each.side
+                for other in self._near.near(int(each.dhash, 16))
+                if other in images
+            )
+            for each in assigned
+        )
 
     def _groups(self, new: list[Newcomer]) -> list[tuple[list[Newcomer], list[Assignment]]]:
         """New images that look alike, directly or through others, with those recorded earlier that look so too."""

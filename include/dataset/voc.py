@@ -9,7 +9,7 @@ from math import isfinite, nan
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from include.dataset.annotation import Annotation, Box
+from include.dataset.annotation import Annotation, Box, pixels
 from include.dataset.quarantine import Problem, Refused
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -93,8 +93,8 @@ class _Reader:
         return Annotation(
             file=self.file,
             image=self.head.get("filename", ""),
-            width=pixels(self.head.get("width", "")),
-            height=pixels(self.head.get("height", "")),
+            width=pixels(number(self.head.get("width", ""))),
+            height=pixels(number(self.head.get("height", ""))),
             boxes=tuple(self.boxes),
             where=tuple(f"object[{index}]/bndbox" for index in range(len(self.boxes))),
             problems=tuple(self.problems),
@@ -107,12 +107,6 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         return nan
-
-
-def pixels(text: str) -> int:
-    """A side's length in pixels; 0 where the text holds none."""
-    value = number(text)
-    return int(value) if isfinite(value) else 0
 
 
 def write_annotation(annotation: Annotation) -> bytes:

@@ -29,22 +29,20 @@ def voc_candidates(files: SourceFiles, notes: Notes) -> Iterator[Candidate]:
 
     free = _by_stem(image for image in files.images if image not in claims)
     for xml, candidates in left_over.items():
+        named = _filename(files, xml)
         if candidates:
-            yield _without_image(files, xml, "ambiguous_image", ", ".join(candidates))
-            continue
-        try:
-            named = image_stem(_read(files, xml).image.replace("\\", "/"))
-        except Refused:
-            named = ""
-        if len(free.get(_normal(named), ())) == 1:
-            image = free[_normal(named)][0]
-            notes.add("annotation matched by the filename inside it; no image has the annotation's own name", xml)
-            claims[image].append(xml)
+            choices = [image for image in candidates if PurePosixPath(image).name == named]
         else:
-            yield _without_image(files, xml, "annotation_without_image", named)
+            choices = free.get(_normal(image_stem(named)), [])
+        if len(choices) == 1:
+            notes.add("annotation matched by the filename inside it, because its own name did not decide", xml)
+            claims[choices[0]].append(xml)
+        else:
+            code = "ambiguous_image" if candidates else "annotation_without_image"
+            yield _orphan(files, xml, Problem(code, xml, "filename", ", ".join(candidates) or named))
 
     for image in files.images:
-        yield _with_image(files, image, claims.get(image, []), notes)
+        yield _candidate(files, image, claims.get(image, []), notes)
 
 
 def pair_by_stem(files: SourceFiles) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -66,31 +64,46 @@ def pair_by_stem(files: SourceFiles) -> tuple[dict[str, str], dict[str, list[str
     return pairs, left_over
 
 
-def _with_image(files: SourceFiles, image: str, annotations: list[str], notes: Notes) -> Candidate:
+def _candidate(files: SourceFiles, image: str, claims: list[str], notes: Notes) -> Candidate:
+    """An image with the annotations that claim it, of which there should be one."""
+    annotations, problems = [], []
+    for xml in claims:
+        try:
+            annotations.append(_read(files, xml))
+        except Refused as refused:
+            problems.append(refused.problem)
+    boxes = sum(len(annotation.boxes) for annotation in annotations)
+    if len(claims) > 1:
+        return Candidate(image, problem=Problem("several_annotations", image, value=", ".join(claims)), boxes=boxes)
     if not annotations:
-        return Candidate(image, problem=Problem("image_without_annotation", image))
-    try:
-        read = [_read(files, xml) for xml in annotations]
-    except Refused as refused:
-        return Candidate(image, problem=refused.problem)
-    if len(read) > 1:
-        problem = Problem("several_annotations", image, value=", ".join(annotations))
-        return Candidate(image, problem=problem, boxes=sum(len(annotation.boxes) for annotation in read))
-    annotation = read[0]
-    if annotation.image and _normal(image_stem(annotation.image)) != _normal(image_stem(image)):
+        return Candidate(image, problem=problems[0] if problems else Problem("image_without_annotation", image))
+    annotation = annotations[0]
+    if annotation.image and _normal(image_stem(_slashes(annotation.image))) != _normal(image_stem(image)):
         notes.add(
             "filename in the annotation names another image; the annotation file's own name was believed",
             f"{annotation.file} says {annotation.image}",
         )
-    return Candidate(image, annotation)
+    return Candidate.pair(image, annotation)
 
 
-def _without_image(files: SourceFiles, xml: str, code: str, value: str) -> Candidate:
+def _orphan(files: SourceFiles, xml: str, problem: Problem) -> Candidate:
+    """An annotation that no image belongs to."""
     try:
-        annotation = _read(files, xml)
+        return Candidate(problem=problem, boxes=len(_read(files, xml).boxes))
     except Refused as refused:
-        return Candidate(None, Annotation(xml, "", 0, 0, ()), refused.problem)
-    return Candidate(None, annotation, Problem(code, xml, "filename", value), len(annotation.boxes))
+        return Candidate(problem=refused.problem)
+
+
+def _filename(files: SourceFiles, xml: str) -> str:
+    """The name of the image that an annotation gives, without folders; empty where it cannot be read."""
+    try:
+        return PurePosixPath(_slashes(_read(files, xml).image)).name
+    except Refused:
+        return ""
+
+
+def _slashes(path: str) -> str:
+    return path.replace("\\", "/")
 
 
 def _read(files: SourceFiles, xml: str) -> Annotation:
