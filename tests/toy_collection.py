@@ -27,7 +27,7 @@ class ToyImage:
 
 
 def make_images(count: int, seed: int) -> list[ToyImage]:
-    """Images with one or two rectangles that do not touch; classes take turns."""
+    """Images with a rectangle in the left half, every other one with a second in the right; classes take turns."""
     random = np.random.default_rng(seed)
     images = []
     for number in range(count):
@@ -35,9 +35,8 @@ def make_images(count: int, seed: int) -> list[ToyImage]:
         boxes, classes = [], []
         for half in range(1 + number % 2):
             width, height = (int(side) for side in random.integers(26, 44, 2))
-            x = int(random.integers(0, 60 - width // 2)) if half == 0 else int(random.integers(62, 64 + 54 - width))
-            x = min(x, 60 - width) if half == 0 else x
-            x, y = max(x, 0), int(random.integers(0, HEIGHT - height))
+            x = half * WIDTH // 2 + int(random.integers(0, WIDTH // 2 - width))
+            y = int(random.integers(0, HEIGHT - height))
             class_id = (number + half) % len(COLOURS) + 1
             pixels[y : y + height, x : x + width] = list(COLOURS.values())[class_id - 1]
             boxes.append((x, y, width, height))

@@ -37,23 +37,18 @@ def gate(
         KeyError: ``evaluations`` lacks the SavedModel, so that there is nothing to compare with.
     """
     reference = evaluations[REFERENCE].score.metrics
-    return {
-        format_: (
-            *constant_output(list(evaluation.detections.values())),
-            *(
-                ()
-                if format_ == REFERENCE
-                else (
-                    *lost_accuracy(reference, evaluation.score.metrics, tolerance[format_]),
-                    *lost_classes(reference, evaluation.score.metrics),
-                )
-            ),
-        )
-        for format_, evaluation in evaluations.items()
-    }
+    refusals = {}
+    for format_, evaluation in evaluations.items():
+        reasons = constant_output(list(evaluation.detections.values()))
+        if format_ != REFERENCE:
+            metrics = evaluation.score.metrics
+            reasons += lost_accuracy(reference, metrics, tolerance[format_]) + lost_classes(reference, metrics)
+        refusals[format_] = reasons
+    return refusals
 
 
 def lost_accuracy(reference: Metrics, export: Metrics, tolerance: float) -> tuple[str, ...]:
+    """More mAP lost than is tolerated."""
     loss = reference.mAP - export.mAP
     if loss <= tolerance:
         return ()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ALIAS = "candidate"
 RESULT_TAG = "lanner.result"
+NOT_A_CURVE = {"time", "step", "steps", "seconds_left"}
 METRICS_PER_CALL = 1000  # MLflow's limit for one batch
 
 
@@ -52,19 +53,14 @@ def register(
             "exports; only a SUCCEEDED result with exported models can be registered."
         )
     client = connect(tracking_uri)
-    identity = result_identity(result)
-    version = _existing_version(client, registered_model, identity)
+    tags = _tags(result, store_root, code_version)
+    version = _existing_version(client, registered_model, tags[RESULT_TAG])
     if version is None:
-        run_id = _recorded_run(
-            client, result, identity, configuration, history, store_root, registered_model, code_version
-        )
+        experiment = _experiment(client, registered_model, f"{store_root}/{result.collection}")
+        run_id = _recorded_run(client, experiment, tags, result, configuration, history)
         _ensure_registered_model(client, registered_model)
-        version = client.create_model_version(
-            registered_model,
-            source=f"{store_root}/{result.model}",
-            run_id=run_id,
-            tags=_tags(result, identity, store_root, code_version),
-        ).version
+        source = f"{store_root}/{result.model}"
+        version = client.create_model_version(registered_model, source, run_id, tags=tags).version
     _point_candidate_to(client, registered_model, int(version))
     return f"{registered_model}/{version}"
 
@@ -90,30 +86,20 @@ def _existing_version(client: MlflowClient, name: str, identity: str) -> str | N
 
 def _recorded_run(
     client: MlflowClient,
+    experiment_id: str,
+    tags: Mapping[str, str],
     result: ResultDocument,
-    identity: str,
     configuration: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
-    store_root: str,
-    experiment: str,
-    code_version: str,
 ) -> str:
     """The id of this result's run; what an interrupted attempt left of it is completed."""
     from mlflow.entities import Param
 
-    experiment_id = _experiment(client, experiment, artifact_location=f"{store_root}/{result.collection}")
-    runs = client.search_runs([experiment_id], f"tags.`{RESULT_TAG}` = '{identity}'", max_results=1)
-    run = (
-        runs[0]
-        if runs
-        else client.create_run(
-            experiment_id, run_name=result.job, tags=_tags(result, identity, store_root, code_version)
-        )
-    )
+    runs = client.search_runs([experiment_id], f"tags.`{RESULT_TAG}` = '{tags[RESULT_TAG]}'", max_results=1)
+    run = runs[0] if runs else client.create_run(experiment_id, run_name=result.job, tags=dict(tags))
     run_id = run.info.run_id
     if run.info.status != "FINISHED":
-        parameters = [Param(key, str(value)) for key, value in sorted(_flat(configuration))]
-        client.log_batch(run_id, params=parameters)
+        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in _flat(configuration)])
         metrics = [*_curves(history), *_final_figures(result)]
         for start in range(0, len(metrics), METRICS_PER_CALL):
             client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_CALL])
@@ -143,9 +129,9 @@ def _point_candidate_to(client: MlflowClient, name: str, version: int) -> None:
         client.set_registered_model_alias(name, ALIAS, str(version))
 
 
-def _tags(result: ResultDocument, identity: str, store_root: str, code_version: str) -> dict[str, str]:
+def _tags(result: ResultDocument, store_root: str, code_version: str) -> dict[str, str]:
     tags = {
-        RESULT_TAG: identity,
+        RESULT_TAG: result_identity(result),
         "lanner.collection": result.collection,
         "lanner.key": result.key,
         "lanner.target": result.target,
@@ -176,7 +162,7 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> Iterable[Any]:
     for line in history:
         milliseconds = int(float(line.get("time", 0)) * 1000)
         for key, value in line.items():
-            if key not in {"time", "step", "steps"} and isinstance(value, int | float) and not isinstance(value, bool):
+            if key not in NOT_A_CURVE and isinstance(value, int | float) and not isinstance(value, bool):
                 yield Metric(f"training/{key}", float(value), milliseconds, int(line["step"]))
 
 
