@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,11 @@ from detector_trainer.errors import BadInput
 
 def test_survives_json() -> None:
     configuration = Configuration(input_size=160, minutes=2.5, augmentation=Augmentation(mirror=False, crop=0.7))
-    assert Configuration.from_json(configuration.to_json()) == configuration
+    assert Configuration.from_json(json.loads(json.dumps(configuration.to_json()))) == configuration
 
 
 def test_fields_left_out_keep_their_defaults() -> None:
-    configuration = Configuration.from_json('{"augmentation": {"mirror": false}}')
+    configuration = Configuration.from_json({"augmentation": {"mirror": False}})
     assert configuration == Configuration(augmentation=Augmentation(mirror=False))
     assert configuration.input_size == 300
 
@@ -26,7 +27,7 @@ def test_fields_left_out_keep_their_defaults() -> None:
     [
         ({"input_size": 20}, "input_size is 20; it must be between 64 and 1024"),
         ({"input_size": "300"}, "input_size is '300'; it must be a whole number"),
-        ({"steps": 0}, "steps is 0; it must be between 1 and"),
+        ({"steps": 0}, "steps is 0; it must be above 0, or null"),
         ({"steps": True}, "steps is True; it must be a whole number"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; it must be between"),
         ({"minutes": 0}, "minutes is 0; it must be above 0, or null for no limit"),
@@ -42,19 +43,32 @@ def test_fields_left_out_keep_their_defaults() -> None:
 )
 def test_errors_name_the_field_the_value_and_what_is_allowed(changes: dict[str, object], said: str) -> None:
     with pytest.raises(BadInput) as caught:
-        Configuration.from_json(json.dumps(changes))
+        Configuration().replace(**changes)
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "nonsense"])
-def test_refuses_what_is_no_json_object(text: str) -> None:
-    with pytest.raises(BadInput, match="Configuration: "):
-        Configuration.from_json(text)
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "given.json"
+    for text, said in (
+        (None, "cannot be read: No such file"),
+        ('{\n"a" 1}', "no JSON at line 2"),
+        ("[]", "one JSON object"),
+    ):
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(BadInput, match=said) as caught:
+            Configuration.read(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_change_of_the_augmentation_keeps_the_rest_of_it() -> None:
+    changed = Configuration.preset("sample").replace(augmentation={"contrast": 0.1}).augmentation
+    assert changed == Augmentation(**{**PRESETS["sample"]["augmentation"], "contrast": 0.1})
 
 
 def test_presets_are_valid_and_can_be_changed() -> None:
     for name in PRESETS:
-        assert Configuration.preset(name, steps=7).steps == 7
+        assert Configuration.preset(name).replace(steps=7).steps == 7
     with pytest.raises(BadInput, match="no preset 'big'; there are sample, default"):
         Configuration.preset("big")
 

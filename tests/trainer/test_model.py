@@ -65,5 +65,5 @@ def test_weights_that_are_missing_or_do_not_fit_are_refused(tmp_path: Path, widt
 
 
 def test_a_folder_without_a_training_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="not the output folder of a training"):
+    with pytest.raises(BadInput, match=r"configuration\.json cannot be read"):
         load_detector(tmp_path)

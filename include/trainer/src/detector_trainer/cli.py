@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("failure.json", "summary.json"):
         (output / name).unlink(missing_ok=True)
     try:
-        configuration = read_configuration(options.config)
+        configuration = Configuration.read(options.config)
         prepare_tensorflow()
         from detector_trainer.training import Stopped, train
 
@@ -78,13 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OWN_FAILURE
     logger.info("Done: %s", json.dumps(summary))
     return DONE
-
-
-def read_configuration(path: Path) -> Configuration:
-    try:
-        return Configuration.from_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(f"--config {path} cannot be read: {error.strerror}.") from error
 
 
 def prepare_tensorflow() -> None:

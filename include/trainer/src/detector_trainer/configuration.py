@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -71,7 +72,7 @@ class Configuration:
         anchor_scale: side of a cell's smallest square anchor, in cells.
         freeze_below: with pretrained weights, convolutions of the stem and of blocks below this number stay as
             they are (0: only batch norm does).
-        steps: optimiser steps in all, whatever was resumed.
+        steps: optimiser steps in all, whatever was resumed. None: by the number of training images, see ``schedule``.
         minutes: limit on the training loop's wall-clock time; the schedule ends by it too. None: no limit.
         batch_size: images per step.
         learning_rate: the peak, after ``warmup_steps`` of linear warm-up; then a cosine down to 1 % of it.
@@ -91,7 +92,7 @@ class Configuration:
     finest_stride: int = 8
     anchor_scale: float = 4.0
     freeze_below: int = 3
-    steps: int = 2000
+    steps: int | None = None
     minutes: float | None = None
     batch_size: int = 16
     learning_rate: float = 1.5e-3
@@ -110,7 +111,6 @@ class Configuration:
         whole_numbers = (
             ("input_size", 64, 1024),
             ("freeze_below", 0, 17),
-            ("steps", 1, 10_000_000),
             ("batch_size", 1, 1024),
             ("warmup_steps", 0, 100_000),
             ("evaluate_every", 1, 1_000_000),
@@ -134,6 +134,9 @@ class Configuration:
             _check_type(self, name, (int, float), "a number")
             _check(self, name, f"between {lowest} and {highest}", lowest <= getattr(self, name) <= highest)
         _check(self, "finest_stride", "8 or 16", self.finest_stride in (8, 16))
+        if self.steps is not None:
+            _check_type(self, "steps", (int,), "a whole number or null")
+            _check(self, "steps", "above 0, or null to go by the number of images", self.steps > 0)
         if self.minutes is not None:
             _check_type(self, "minutes", (int, float), "a number or null")
             _check(self, "minutes", "above 0, or null for no limit", self.minutes > 0)
@@ -146,37 +149,50 @@ class Configuration:
         _check_type(self, "augmentation", (Augmentation,), "an object of its own")
 
     @classmethod
-    def preset(cls, name: str, **changes: Any) -> Configuration:
-        """A named starting point ("sample", "default"), with some fields changed.
+    def preset(cls, name: str) -> Configuration:
+        """A named starting point: "sample" or "default".
 
-        >>> Configuration.preset("sample", steps=10).augmentation.mirror
+        >>> Configuration.preset("sample").replace(steps=10).augmentation.mirror
         False
         """
         if name not in PRESETS:
             raise BadInput(f"Configuration: there is no preset {name!r}; there are {', '.join(PRESETS)}.")
-        return cls.from_mapping({**PRESETS[name], **changes})
+        return cls.from_json(PRESETS[name])
 
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Configuration:
-        """From plain values as JSON has them; fields left out keep their defaults, unknown ones are refused."""
-        values = dict(values)
-        augmentation = values.pop("augmentation", {})
+    def replace(self, **changes: Any) -> Configuration:
+        """With some fields changed; of the augmentation, too, only those given."""
+        values = self.to_json()
+        augmentation = changes.get("augmentation", {})
         if isinstance(augmentation, Mapping):
-            augmentation = Augmentation(**_known(Augmentation, augmentation, "augmentation."))
-        return cls(augmentation=augmentation, **_known(cls, values, ""))
+            changes["augmentation"] = {**values["augmentation"], **augmentation}
+        return self.from_json({**values, **changes})
 
     @classmethod
-    def from_json(cls, text: str) -> Configuration:
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise BadInput(f"Configuration: line {error.lineno} is not JSON: {error.msg}.") from error
-        if not isinstance(values, dict):
-            raise BadInput("Configuration: expected one JSON object of fields and values.")
-        return cls.from_mapping(values)
+    def from_json(cls, values: Mapping[str, Any]) -> Configuration:
+        """From plain values as JSON has them; fields left out keep their defaults, unknown ones are refused."""
+        fields = _known(cls, values, "")
+        augmentation = fields.get("augmentation", {})
+        if isinstance(augmentation, Mapping):
+            fields["augmentation"] = Augmentation(**_known(Augmentation, augmentation, "augmentation."))
+        return cls(**fields)
 
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def read(cls, path: Path) -> Configuration:
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BadInput(f"The configuration {path} cannot be read: {error.strerror}.") from error
+        except json.JSONDecodeError as error:
+            raise BadInput(f"The configuration {path} is no JSON at line {error.lineno}: {error.msg}.") from error
+        if not isinstance(values, dict):
+            raise BadInput(f"The configuration {path} must be one JSON object of fields and values.")
+        return cls.from_json(values)
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
 
 
 def _known(kind: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:

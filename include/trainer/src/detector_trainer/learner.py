@@ -46,9 +46,7 @@ class Learner:
         warning = load_backbone_weights(self.detector)
         if warning is not None:
             self.progress.warnings.append(warning)
-            self.detector = dataclasses.replace(
-                self.detector, configuration=dataclasses.replace(configuration, weights="none")
-            )
+            self.detector = dataclasses.replace(self.detector, configuration=configuration.replace(weights="none"))
         self.average = build_detector(configuration, label_map)
         model = self.detector.model
         self.average.model.set_weights(model.get_weights())
@@ -59,7 +57,7 @@ class Learner:
         self.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if len(v.shape) == 1])
         self.optimizer.build(model.trainable_variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(self, images: tf.Tensor, targets: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """Learn from one batch (see ``batches``); returns (2,) its class loss and box loss."""
         model, configuration = self.detector.model, self.detector.configuration

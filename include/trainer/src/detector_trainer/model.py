@@ -71,10 +71,7 @@ def load_detector(output: Path, which: Literal["best", "last"] = "best") -> Dete
     Raises:
         BadInput: the folder holds no (complete) training.
     """
-    path = output / "configuration.json"
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; {output} is not the output folder of a training.")
-    configuration = Configuration.from_json(path.read_text(encoding="utf-8"))
+    configuration = Configuration.read(output / "configuration.json")
     detector = build_detector(configuration, read_label_map(output / "label_map.pbtxt"))
     detector.model.set_weights(read_weights(output, which))
     return detector

@@ -11,8 +11,8 @@ from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.label_map import read_label_map
 
-# What may differ between a training and its continuation.
-CHANGEABLE = ("steps", "minutes", "evaluate_every", "patience", "checkpoint_every")
+# What may differ between a training and its continuation. (A file of weights may lie elsewhere on another machine.)
+CHANGEABLE = ("weights", "steps", "minutes", "evaluate_every", "patience", "checkpoint_every")
 
 
 def find_checkpoint(output: Path, resume: Path | None) -> Path | None:
@@ -36,14 +36,16 @@ def continued(configuration: Configuration, label_map: dict[int, str], earlier: 
     Raises:
         BadInput: the earlier training was another one.
     """
-    before = Configuration.from_json((earlier / "configuration.json").read_text(encoding="utf-8"))
+    before = Configuration.read(earlier / "configuration.json")
     if configuration.weights == "imagenet" and before.weights == "none":
-        configuration = dataclasses.replace(configuration, weights="none")
+        configuration = configuration.replace(weights="none")
     differing = [
         f"{name} was {getattr(before, name)!r}, is {getattr(configuration, name)!r}"
         for name in (spec.name for spec in dataclasses.fields(Configuration))
         if name not in CHANGEABLE and getattr(before, name) != getattr(configuration, name)
     ]
+    if (before.weights == "none") != (configuration.weights == "none"):
+        differing.append(f"weights were {before.weights!r}, are {configuration.weights!r}")
     labels_before = read_label_map(earlier / "label_map.pbtxt")
     if labels_before != label_map:
         differing.append(f"classes were {list(labels_before.values())}, are {list(label_map.values())}")

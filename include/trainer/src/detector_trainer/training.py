@@ -23,7 +23,7 @@ from detector_trainer.learner import Learner
 from detector_trainer.model import load_detector
 from detector_trainer.records import Annotation, find_shards, read_annotations
 from detector_trainer.resuming import continued, find_checkpoint
-from detector_trainer.schedule import learning_rate, progress, seconds_left
+from detector_trainer.schedule import Schedule
 from detector_trainer.serving import write_saved_model
 
 LOG_EVERY = 10  # steps
@@ -62,7 +62,8 @@ def train(
     earlier = find_checkpoint(output, resume)
     if earlier is not None:
         configuration = continued(configuration, label_map, earlier, output)
-    learner = Learner(configuration, label_map)
+    schedule = Schedule.plan(configuration, len(annotations))
+    learner = Learner(configuration.replace(steps=schedule.steps), label_map)
     if earlier is not None:
         learner.restore(earlier)
         logger.info("Going on from step %d of %s", learner.progress.step, earlier)
@@ -70,15 +71,15 @@ def train(
         learner.progress.warnings += _warnings(annotations, label_map)
     for warning in learner.progress.warnings:
         logger.warning("WARNING: %s", warning)
-    (output / "configuration.json").write_text(learner.detector.configuration.to_json(), encoding="utf-8")
+    learner.detector.configuration.write(output / "configuration.json")
     (output / "label_map.pbtxt").write_bytes((data / "label_map.pbtxt").read_bytes())
 
     start = learner.progress.step
     batches = training_batches(shards, annotations, configuration, learner.detector.anchors, start)
     evaluator = Evaluator(learner.average, validation_shards, validation)
-    with Journal(output, configuration.steps, start) as journal:
+    with Journal(output, schedule.steps, start) as journal:
         journal.graph(evaluator.graph)
-        _Loop(learner, evaluator, journal, output, should_stop).run(batches)
+        _Loop(learner, schedule, evaluator, journal, output, should_stop).run(batches)
 
     write_saved_model(load_detector(output, "best"), output / "saved_model")
     summary = _summary(learner)
@@ -92,12 +93,14 @@ class _Loop:
     def __init__(
         self,
         learner: Learner,
+        schedule: Schedule,
         evaluator: Evaluator,
         journal: Journal,
         output: Path,
         should_stop: Callable[[], bool],
     ) -> None:
-        self._learner, self._evaluator, self._journal = learner, evaluator, journal
+        self._learner, self._schedule = learner, schedule
+        self._evaluator, self._journal = evaluator, journal
         self._output, self._should_stop = output, should_stop
         self._configuration = learner.detector.configuration
         self._state = learner.progress
@@ -112,11 +115,11 @@ class _Loop:
             images, targets = next(stream)
             if not self._losses and state.step == 0:
                 self._journal.targets(images, targets, self._learner.detector.anchors)
-            self._learner.optimizer.learning_rate = learning_rate(configuration, state.step, state.seconds)
+            self._learner.optimizer.learning_rate = self._schedule.learning_rate(state.step, state.seconds)
             self._losses.append(self._learner.step(images, targets))
             state.step += 1
             state.seconds = time.monotonic() - began
-            stopping, last = self._should_stop(), progress(configuration, state.step, state.seconds) >= 1
+            stopping, last = self._should_stop(), self._schedule.progress(state.step, state.seconds) >= 1
             if state.step % LOG_EVERY == 0 or stopping or last:
                 self._log()
             if state.step % configuration.evaluate_every == 0 or last:
@@ -125,34 +128,29 @@ class _Loop:
                 self._log()
                 self._learner.save(self._output)
             if stopping:
-                raise Stopped(f"Stopped at step {state.step} of {configuration.steps}; a checkpoint was written.")
+                raise Stopped(f"Stopped at step {state.step} of {self._schedule.steps}; a checkpoint was written.")
 
     def _is_finished(self) -> bool:
         state, configuration = self._state, self._configuration
         if state.evaluations_since_best >= configuration.patience:
             logger.info("No better mAP in %d evaluations: stopping early.", configuration.patience)
             return True
-        return progress(configuration, state.step, state.seconds) >= 1
+        return self._schedule.progress(state.step, state.seconds) >= 1
 
     def _log(self) -> None:
-        """Report the losses since the last time, and refuse to go on with ones that are no numbers."""
+        """Report the losses since the last time."""
         if not self._losses:
             return
         state, configuration = self._state, self._configuration
         losses = np.mean([loss.numpy() for loss in self._losses], axis=0)
-        if not np.isfinite(losses).all():
-            raise BadInput(
-                f"The loss is {losses.sum()} at step {state.step}: training diverged. "
-                f"Lower learning_rate (now {configuration.learning_rate:g}) or raise warmup_steps "
-                f"(now {configuration.warmup_steps})."
-            )
+        check_finite(losses, state.step, configuration)
         now = time.monotonic()
         self._journal.training(
             state.step,
             losses,
-            learning_rate(configuration, state.step - 1, state.seconds),
+            self._schedule.learning_rate(state.step - 1, state.seconds),
             (now - self._logged) / len(self._losses),
-            seconds_left(configuration, state.step, state.seconds),
+            self._schedule.seconds_left(state.step, state.seconds),
         )
         self._losses, self._logged = [], now
 
@@ -168,6 +166,15 @@ class _Loop:
         self._journal.validation(state.step, score, is_best)
         self._journal.detections(state.step, *self._evaluator.examples())
         self._logged += time.monotonic() - began
+
+
+def check_finite(losses: np.ndarray, step: int, configuration: Configuration) -> None:
+    """Raise ``BadInput`` when training has diverged, before anything is written that it could be resumed from."""
+    if not np.isfinite(losses).all():
+        raise BadInput(
+            f"The loss is {losses.sum()} at step {step}: training diverged. Lower learning_rate "
+            f"(now {configuration.learning_rate:g}) or raise warmup_steps (now {configuration.warmup_steps})."
+        )
 
 
 def _warnings(annotations: Sequence[Annotation], label_map: dict[int, str]) -> list[str]:
