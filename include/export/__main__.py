@@ -78,7 +78,7 @@ def _check(options: argparse.Namespace, paths: Mapping[ExportFormat, Path]) -> i
     from include.scoring.evaluation import evaluate
     from include.scoring.holdout import HoldOut
 
-    configuration = Configuration.from_json((options.checkpoint / "configuration.json").read_text(encoding="utf-8"))
+    configuration = Configuration.read(options.checkpoint / "configuration.json")
     evaluations = evaluate(paths, HoldOut(options.holdout, options.coco), input_size=configuration.input_size)
     results = export_results(evaluations, {format_: str(path) for format_, path in paths.items()})
     print(f"\n{'format':14}{'MB':>8}{'ms':>8}{'mAP':>9}{'mAP50':>9}")

@@ -23,7 +23,7 @@ class Toy:
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     """Trained for seconds: enough for detections that depend on the image."""
-    from detector_trainer.configuration import Configuration
+    from detector_trainer.configuration import Augmentation, Configuration
     from detector_trainer.training import train
 
     folder = tmp_path_factory.mktemp("toy")
@@ -33,19 +33,17 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     write_shard(data / "validation" / "1.tfrecord", make_images(8, seed=3))
     write_label_map(data / "label_map.pbtxt")
     holdout = make_images(16, seed=4)
-    configuration = Configuration.from_mapping(
-        {
-            "input_size": 64,
-            "width": 0.35,
-            "weights": "none",
-            "steps": 110,
-            "batch_size": 16,
-            "learning_rate": 5e-3,
-            "warmup_steps": 5,
-            "ema_decay": 0.8,
-            "evaluate_every": 110,
-            "augmentation": {"mirror": True, "crop": 1, "zoom_out": 1, "stretch": 1},
-        }
+    configuration = Configuration(
+        input_size=64,
+        width=0.35,
+        weights="none",
+        steps=110,
+        batch_size=16,
+        learning_rate=5e-3,
+        warmup_steps=5,
+        ema_decay=0.8,
+        evaluate_every=110,
+        augmentation=Augmentation(crop=1, zoom_out=1, stretch=1),
     )
     train(configuration, data, trained)
     return Toy(
