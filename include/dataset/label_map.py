@@ -37,7 +37,7 @@ def read_label_map(text: str, file: str = "label map") -> dict[int, str]:
     label_map: dict[int, str] = {}
     for number, item in enumerate(_items(text, file), start=1):
         where = f"{file}, item {number}"
-        if "id" not in item or not item["id"].isdecimal() or "name" not in item:
+        if not item.get("id", "").isdecimal() or item.get("name", "")[:1] not in {'"', "'"}:
             raise ValueError(f"{where}: got {item}; expected 'id' (a number from 1) and 'name' (in quotes).")
         class_id = int(item["id"])
         if class_id < 1 or class_id in label_map:

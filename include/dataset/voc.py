@@ -36,7 +36,9 @@ def read_annotation(data: bytes, file: str) -> Annotation:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         raise Refused("bad_xml", file, f"line {error.lineno}", expat.ErrorString(error.code)) from error
-    except ValueError as error:  # an encoding that Python does not know
+    except Refused:
+        raise
+    except (LookupError, ValueError) as error:  # an encoding that expat or Python does not know
         raise Refused("bad_xml", file, value=error) from error
     return reader.annotation()
 
