@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 RADIUS = 4
 """Bits by which two difference hashes may differ. Of the raccoon set's 196 different images, the three that are
-the same photograph at another size lie within 1, the next pair (two crops of one photograph) at 4, and strangers
+the same photograph at another size lie within 1, the pair of which one has a caption at 4, and strangers
 at 9 and more; the closest two of the sample's pages lie at 8."""
 
 BANDS = tuple((start, min(13, 64 - start)) for start in range(0, 64, 13))  # (first bit, bits), RADIUS + 1 of them

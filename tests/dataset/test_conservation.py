@@ -40,7 +40,7 @@ def write_images(folder: Path, images: dict[tuple[str, str], bytes]) -> None:
         path.write_bytes(content)
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(image_files, voc_files)
 def test_voc(images: dict[tuple[str, str], bytes], annotations: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
@@ -80,7 +80,7 @@ coco_boxes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(image_files, st.lists(coco_images | anything, max_size=4), st.lists(coco_boxes | anything, max_size=5))
 def test_coco(images: dict[tuple[str, str], bytes], listed: list[object], annotations: list[object]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
