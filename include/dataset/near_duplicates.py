@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 RADIUS = 4
-"""Bits by which two difference hashes may differ. Of the raccoon set's 196 different images, the three that are
-the same photograph at another size lie within 1, the pair of which one has a caption at 4, and strangers
-at 9 and more; the closest two of the sample's pages lie at 8."""
+"""Bits by which two difference hashes may differ. In the raccoon set, copies of one photograph at other sizes differ
+in none, one with a caption in 4, and different photographs in 10 and more; the closest of the sample's pages in 7."""
 
 BANDS = tuple((start, min(13, 64 - start)) for start in range(0, 64, 13))  # (first bit, bits), RADIUS + 1 of them
 FEWEST_BITS = 6  # a hash with fewer bits set, or unset, comes from a nearly blank image and says nothing

@@ -23,7 +23,7 @@ CAUSES: dict[str, Cause] = {
     "unreadable_file": Cause("The file cannot be read", "Check that it is an ordinary file and its permissions."),
     "leaves_source": Cause("The path leads out of the batch's folder", "Copy the file into the folder."),
     "bad_file_name": Cause("The file's name is not valid UTF-8", "Rename the file."),
-    "file_too_large": Cause("The file has more bytes than are allowed", "Reduce it, or raise the limit in the code."),
+    "file_too_large": Cause("The file has more bytes than are allowed", "Save it smaller, or split it."),
     "unsupported_format": Cause("The contents are neither JPEG nor PNG", "Save the image as JPEG or PNG."),
     "truncated_image": Cause("The image cannot be decoded to its end", "Copy it again from where it came from."),
     "too_many_pixels": Cause("The image has more pixels than are allowed", "Save it at a lower resolution."),

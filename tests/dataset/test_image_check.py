@@ -37,9 +37,18 @@ def test_a_jpeg_is_refused_however_little_is_missing(cut: int, options: dict[str
     assert refusal(encode(1, (300, 200), "jpeg", **options)[:-cut]) == "truncated_image"
 
 
-def test_a_png_is_refused_when_pixels_are_missing() -> None:
-    data = encode(1, (300, 200), "png")
-    assert refusal(data[: len(data) // 2]) == "truncated_image"
+@pytest.mark.parametrize("cut", [1, 12, 20, 500])
+def test_a_png_is_refused_however_little_is_missing(cut: int) -> None:
+    assert refusal(encode(1, (300, 200), "png")[:-cut]) == "truncated_image"
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+def test_what_passes_here_tensorflow_decodes(mode: str) -> None:
+    tf = pytest.importorskip("tensorflow")
+    file = io.BytesIO()
+    Image.new(mode, (30, 20)).save(file, "jpeg" if mode in {"L", "CMYK"} else "png")
+    inspect_image(file.getvalue(), "a")
+    assert tf.io.decode_image(file.getvalue(), channels=3, expand_animations=False).shape == (20, 30, 3)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", encode(1, format="gif"), encode(1, format="bmp")])
