@@ -211,7 +211,7 @@ def _line(tree: Any, location: tuple[int | str, ...]) -> int:
     line, node = 1, tree
     for part in location:
         try:
-            position = node.lc.key(part) if isinstance(node, Mapping) else node.lc.item(part)
+            position = node.lc.key(part) if isinstance(node, CommentedMap) else node.lc.item(part)
             node = node[part]
         except (AttributeError, KeyError, IndexError, TypeError):
             continue  # e.g. the name of a branch of a union, which pydantic adds to the path

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from upath import UPath
 
@@ -41,7 +41,7 @@ class Store:
     refused with ``ValueError``, because some of them are derived from names that other people chose.
     """
 
-    def __init__(self, root: str | Path, **storage_options: object) -> None:
+    def __init__(self, root: str | Path, **storage_options: Any) -> None:
         is_url = "://" in str(root)
         self.root = UPath(str(root), **storage_options) if is_url else UPath(Path(root).absolute())
         self.is_local = not is_url

@@ -210,7 +210,8 @@ def run_main_job(api: Api, laptop: Laptop, collection: str) -> int:
 
 def stay_up(laptop: Laptop) -> None:
     """Leave the UI up until Ctrl-C."""
-    console.print(f"\nAirflow: {laptop.url}   user {USER}   password {laptop.secret('password')}", highlight=False, soft_wrap=True)
+    login = f"user {USER}   password {laptop.secret('password')}"
+    console.print(f"\nAirflow: {laptop.url}   {login}", highlight=False, soft_wrap=True)
     console.print("Press Ctrl-C to stop it.")
     while True:
         time.sleep(3600)
