@@ -20,8 +20,9 @@ import pytest
 from detector_trainer.checkpoints import checkpoint_path, read_checkpoint
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
+from detector_trainer.loop import check_finite
 from detector_trainer.model import load_detector
-from detector_trainer.training import check_finite, train
+from detector_trainer.training import train
 
 TRAINER = Path(__file__).resolve().parents[2] / "include" / "trainer"
 STEPS = 12

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
+from detector_trainer.files import write_json
 from detector_trainer.stopping import StopRequest
 
 DONE, OWN_FAILURE, BAD_INPUT, STOPPED = 0, 1, 2, 75  # 75: "try again later" (EX_TEMPFAIL of sysexits.h)
@@ -59,12 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         configuration = Configuration.read(options.config)
         prepare_tensorflow()
-        from detector_trainer.training import Stopped, train
+        from detector_trainer.loop import Stopped
+        from detector_trainer.training import train
 
         try:
-            summary = train(
-                configuration, options.data, output, resume=options.resume, should_stop=lambda: bool(should_stop)
-            )
+            summary = train(configuration, options.data, output, resume=options.resume, should_stop=should_stop)
         except Stopped as stopped:
             logger.info("%s", stopped)
             return STOPPED
@@ -94,5 +94,4 @@ def prepare_tensorflow() -> None:
 
 
 def _write_failure(output: Path, reason: str, message: str) -> None:
-    text = json.dumps({"reason": reason, "message": message}, indent=2)
-    (output / "failure.json").write_text(text + "\n", encoding="utf-8")
+    write_json(output / "failure.json", {"reason": reason, "message": message})

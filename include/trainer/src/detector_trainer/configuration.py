@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from detector_trainer.errors import BadInput
+from detector_trainer.files import write_json
 
 
 def _check(owner: object, name: str, allowed: str, holds: bool) -> None:
@@ -192,7 +193,7 @@ class Configuration:
         return cls.from_json(values)
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+        write_json(path, self.to_json())
 
 
 def _known(kind: type, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:

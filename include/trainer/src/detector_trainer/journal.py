@@ -13,6 +13,7 @@ import tensorflow as tf
 from detector_trainer.anchors import decode
 from detector_trainer.detection import Detections
 from detector_trainer.evaluation import Score
+from detector_trainer.files import write_text
 
 BOX_COLOUR = (255.0, 64.0, 0.0)
 SHOWN_SCORE = 0.3  # detections below it are not drawn
@@ -107,6 +108,4 @@ class Journal:
                     kept.append(line + "\n")
             except json.JSONDecodeError:
                 break
-        temporary = self._path.with_suffix(".part")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        temporary.replace(self._path)
+        write_text(self._path, "".join(kept))

@@ -7,7 +7,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """True once SIGTERM or SIGINT came. A second one ends the process at once."""
+    """Answers True once SIGTERM or SIGINT came. A second one ends the process at once."""
 
     def __init__(self) -> None:
         self._requested = False
@@ -18,5 +18,5 @@ class StopRequest:
         self._requested = True
         signal.signal(number, signal.SIG_DFL)
 
-    def __bool__(self) -> bool:
+    def __call__(self) -> bool:
         return self._requested

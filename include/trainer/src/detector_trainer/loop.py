@@ -1,0 +1,115 @@
+"""The training loop: steps, and what is due between them: log lines, evaluations, checkpoints, the end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from detector_trainer.configuration import Configuration
+from detector_trainer.errors import BadInput
+from detector_trainer.evaluation import Evaluator
+from detector_trainer.journal import Journal
+from detector_trainer.learner import Learner
+from detector_trainer.schedule import Schedule
+
+LOG_EVERY = 10  # steps
+
+logger = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The training was asked to stop, and can go on from the checkpoint that it wrote."""
+
+
+class Loop:
+    """Steps, and what happens between them. Every step ends with all that was due at it written down."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        schedule: Schedule,
+        evaluator: Evaluator,
+        journal: Journal,
+        output: Path,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._learner, self._schedule = learner, schedule
+        self._evaluator, self._journal = evaluator, journal
+        self._output, self._should_stop = output, should_stop
+        self._configuration = learner.detector.configuration
+        self._state = learner.progress
+        self._losses: list[tf.Tensor] = []
+
+    def run(self, batches: tf.data.Dataset) -> None:
+        """Train to the end of the schedule, or until patience is lost; ``Stopped`` if asked to stop before."""
+        state, configuration = self._state, self._configuration
+        began = time.monotonic() - state.seconds
+        self._logged = time.monotonic()
+        stream = iter(batches)
+        while not self._is_finished():
+            images, targets = next(stream)
+            if state.step == 0:
+                self._journal.targets(images, targets, self._learner.detector.anchors)
+            self._learner.optimizer.learning_rate = self._schedule.learning_rate(state.step, state.seconds)
+            self._losses.append(self._learner.step(images, targets))
+            state.step += 1
+            state.seconds = time.monotonic() - began
+            stopping, last = self._should_stop(), self._schedule.progress(state.step, state.seconds) >= 1
+            saving = stopping or last or state.step % configuration.checkpoint_every == 0
+            if saving or state.step % LOG_EVERY == 0:
+                self._log()
+            if last or state.step % configuration.evaluate_every == 0:
+                self._evaluate()
+            if saving:
+                self._learner.save(self._output)
+            if stopping:
+                raise Stopped(f"Stopped at step {state.step} of {self._schedule.steps}; a checkpoint was written.")
+
+    def _is_finished(self) -> bool:
+        state, configuration = self._state, self._configuration
+        if state.evaluations_since_best >= configuration.patience:
+            logger.info("No better mAP in %d evaluations: stopping early.", configuration.patience)
+            return True
+        return self._schedule.progress(state.step, state.seconds) >= 1
+
+    def _log(self) -> None:
+        """Report the mean losses since the last time."""
+        state, configuration = self._state, self._configuration
+        losses = np.mean([loss.numpy() for loss in self._losses], axis=0)
+        check_finite(losses, state.step, configuration)
+        now = time.monotonic()
+        self._journal.training(
+            state.step,
+            losses,
+            self._schedule.learning_rate(state.step - 1, state.seconds),
+            (now - self._logged) / len(self._losses),
+            self._schedule.seconds_left(state.step, state.seconds),
+        )
+        self._losses, self._logged = [], now
+
+    def _evaluate(self) -> None:
+        state, began = self._state, time.monotonic()
+        score = self._evaluator()
+        is_best = score.mAP > state.best_mAP
+        state.evaluations_since_best += 1
+        if is_best:
+            state.best_step, (state.best_mAP, state.best_mAP50) = state.step, score
+            state.evaluations_since_best = 0
+            self._learner.save_best(self._output)
+        self._journal.validation(state.step, score, is_best)
+        self._journal.detections(state.step, *self._evaluator.examples())
+        self._logged += time.monotonic() - began
+
+
+def check_finite(losses: np.ndarray, step: int, configuration: Configuration) -> None:
+    """Raise ``BadInput`` when training has diverged, before anything is written that it could be resumed from."""
+    if not np.isfinite(losses).all():
+        raise BadInput(
+            f"The loss is {losses.sum()} at step {step}: training diverged. Lower learning_rate "
+            f"(now {configuration.learning_rate:g}) or raise warmup_steps (now {configuration.warmup_steps})."
+        )
