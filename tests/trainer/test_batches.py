@@ -11,6 +11,7 @@ import tensorflow as tf
 from detector_trainer import batches
 from detector_trainer.anchors import make_anchors
 from detector_trainer.configuration import Augmentation, Configuration
+from detector_trainer.errors import BadInput
 from detector_trainer.records import find_shards, read_annotations
 
 STILL = Augmentation(mirror=False, crop=1, zoom_out=1, stretch=1, brightness=0, contrast=0, saturation=0)
@@ -46,6 +47,19 @@ def test_every_epoch_shows_each_image_once_in_another_order(
     assert Counter(first) == Counter(second)
     assert len(set(first)) == 10
     assert first != second
+
+
+def test_an_image_that_cannot_be_decoded_is_named(data: Path, tmp_path: Path) -> None:
+    example = tf.train.Example.FromString(
+        next(iter(tf.data.TFRecordDataset(str(data / "train" / "b.tfrecord")))).numpy()
+    )
+    example.features.feature["image/encoded"].bytes_list.value[0] = b"no image"
+    shards = [data / "train" / "a.tfrecord", tmp_path / "bad.tfrecord"]
+    with tf.io.TFRecordWriter(str(shards[1])) as writer:
+        writer.write(example.SerializeToString())
+    annotations = read_annotations(shards, {1: "red", 2: "green"})
+    with pytest.raises(BadInput, match=r"bad\.tfrecord, record 1 \(train/b-0\.jpg\): image/encoded cannot be decoded"):
+        batches.training_batches(shards, annotations, Configuration(input_size=64), ANCHORS)
 
 
 def test_targets_are_of_the_classes_from_zero(data: Path) -> None:

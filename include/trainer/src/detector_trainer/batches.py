@@ -12,10 +12,10 @@ import tensorflow as tf
 from detector_trainer.anchors import match
 from detector_trainer.augmentation import augment
 from detector_trainer.configuration import Configuration
-from detector_trainer.records import Annotation, Example, parse_example, read_records
+from detector_trainer.records import Annotation, Example, decoded, parse_example, read_records
 
 CACHE_MARGIN = 1.3  # cached images are larger than the input by this much, so that crops stay sharp
-CACHE_BYTES = 2 << 30  # sets that need more than this are read from their shards in every epoch
+CACHE_BYTES = 1 << 30  # sets that need more than this are read from their shards in every epoch
 SHUFFLE_BUFFER = 1024  # images, of sets that are not cached
 _FOREVER = np.iinfo(np.int64).max
 
@@ -64,8 +64,8 @@ def _from_memory(
         np.empty((count, size, size, 3), np.uint8), np.empty((count, most, 4), np.float32), np.empty((count, most), int)
     )
     records = read_records(tf.data.Dataset.from_tensor_slices([str(shard) for shard in shards]))
-    decoded = records.map(lambda record: _example(record, size, most), num_parallel_calls=tf.data.AUTOTUNE)
-    for row, example in enumerate(decoded.as_numpy_iterator()):
+    decoding = records.map(lambda record: _example(record, size, most), num_parallel_calls=tf.data.AUTOTUNE)
+    for row, example in enumerate(decoded(decoding, annotations)):
         for array, value in zip(examples, example, strict=True):
             array[row] = value
     tensors = [tf.constant(array) for array in examples]

@@ -35,6 +35,7 @@ class Annotation:
     labels: np.ndarray
     height: int  # pixels
     width: int  # pixels
+    source: str = ""  # shard, record and file name, for error messages
 
 
 class Example(NamedTuple):
@@ -110,9 +111,8 @@ def _annotation(record: dict[str, Any], label_map: dict[int, str], where: str) -
             f"{where}: image/object/bbox ymin={ymin:g} xmin={xmin:g} ymax={ymax:g} xmax={xmax:g}; "
             "expected shares of the image's sides, min < max, all in 0..1."
         )
-    return Annotation(
-        boxes.clip(0, 1), labels.astype(np.int32), int(record["image/height"]), int(record["image/width"])
-    )
+    height, width = int(record["image/height"]), int(record["image/width"])
+    return Annotation(boxes.clip(0, 1), labels.astype(np.int32), height, width, where)
 
 
 def decode_and_resize(encoded: tf.Tensor, size: int) -> tf.Tensor:
@@ -140,3 +140,17 @@ def parse_example(record: tf.Tensor, size: int) -> Example:
 def read_records(paths: tf.data.Dataset) -> tf.data.Dataset:
     """Serialised records of shards, shard after shard."""
     return paths.flat_map(lambda path: tf.data.TFRecordDataset(path, buffer_size=_READ_BUFFER))
+
+
+def decoded(examples: tf.data.Dataset, annotations: Sequence[Annotation]) -> Iterator[Example]:
+    """Examples as arrays, in the order of the annotations; ``BadInput`` names an image that cannot be decoded."""
+    done = 0
+    try:
+        for example in examples.as_numpy_iterator():
+            yield example
+            done += 1
+    except tf.errors.InvalidArgumentError as error:
+        raise BadInput(
+            f"{annotations[done].source}: image/encoded cannot be decoded ({error.message.splitlines()[0]}). "
+            "Expected JPEG, PNG, BMP or GIF; take the image out of the data set."
+        ) from error
