@@ -17,7 +17,7 @@ MINUTES ?=
 CONFIG ?=
 SPLIT ?=
 
-.PHONY: help run test airflow tensorboard lint lock clean
+.PHONY: help run test system airflow tensorboard lint lock clean
 
 help: ## this list
 	@echo "make run    [DATA=folder] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json] [SPLIT=given] [PORT=8080]"
@@ -34,8 +34,17 @@ airflow: $(VENV)/ready ## Airflow's UI on this project's DAGs, and nothing start
 tensorboard: $(VENV)/ready ## curves and pictures of all trainings on this machine
 	$(VENV)/bin/tensorboard --logdir $${LANNER_HOME:-.lanner}/jobs --host 127.0.0.1
 
-test: $(VENV)/ready ## all tests
+test: $(VENV)/ready system ## all tests
 	$(PYTHON) -m pytest
+
+# What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
+system:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+		SUDO=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+		if command -v apt-get >/dev/null && { [ -z "$$SUDO" ] || $$SUDO true 2>/dev/null; }; then \
+			echo "Installing Chromium, in which the report is tested."; \
+			$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq chromium >/dev/null; \
+		else echo "Chromium is not here and may not be installed; the tests that need it will skip."; fi; } || true
 
 lint: $(VENV)/ready ## ruff with Airflow's rules, formatting, types
 	$(VENV)/bin/ruff check .
