@@ -21,7 +21,7 @@ MAX_SHARD_BYTES = 64 << 20
 MAX_SHARD_IMAGES = 512
 
 
-class SourceChanged(Exception):
+class SourceChanged(ValueError):
     """An image is no longer what it was when its batch was checked."""
 
 

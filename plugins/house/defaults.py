@@ -22,6 +22,7 @@ RETRY_BY_REASON = ExceptionRetryPolicy(
     [
         RetryRule(exception="builtins.PermissionError", action=RetryAction.FAIL, reason="a permission is missing"),
         RetryRule(exception="builtins.ValueError", action=RetryAction.FAIL, reason="input or settings are wrong"),
+        RetryRule(exception="builtins.NotADirectoryError", action=RetryAction.FAIL, reason="the source is no folder"),
     ]
 )
 
