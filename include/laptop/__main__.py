@@ -69,7 +69,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except settings.SettingsError as wrong:
-        console.print(f"[red]{wrong}[/red]", highlight=False)
+        console.print(str(wrong), style="red", highlight=False, markup=False, soft_wrap=True)
         return 2
 
 
@@ -198,7 +198,7 @@ def run_main_job(api: Api, laptop: Laptop, collection: str) -> int:
     try:
         show_progress(cascade.follow(), console)
     except CascadeFailed as failure:
-        console.print(f"[red]{failure}[/red]", highlight=False)
+        console.print(str(failure), style="red", highlight=False, markup=False, soft_wrap=True)
         code = 1
     _, plan = newest_plan(store, collection, BATCH)
     found = [store.newest(ResultDocument, collection, f"{plan.key}/{t.target}") for t in plan.targets] if plan else []
@@ -218,7 +218,7 @@ def stay_up(laptop: Laptop) -> None:
 
 
 def stop(message: str) -> NoReturn:
-    console.print(f"[red]{message}[/red]", highlight=False)
+    console.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
     raise SystemExit(2)
 
 

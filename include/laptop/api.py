@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+LAST_LINES = 12
 UNFINISHED = frozenset({"queued", "running"})
 
 
@@ -43,6 +44,7 @@ class Api:
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url
         self._client = httpx.Client(base_url=url, timeout=60, transport=httpx.HTTPTransport(retries=3))
         self._login = {"username": user, "password": password}
 
@@ -97,11 +99,12 @@ class Api:
         except RuntimeError:
             return None
 
-    def log(self, run: Run, instance: TaskInstance) -> list[str]:
-        """The lines of a task's last try."""
+    def complaints(self, run: Run, instance: TaskInstance) -> list[str]:
+        """The errors in the log of a task's last try, with their exceptions; without any, its last lines."""
         path = f"/dags/{run.dag}/dagRuns/{run.id}/taskInstances/{instance.task}/logs/{instance.tries}"
-        events = self.get(path, map_index=instance.map_index)["content"]
-        return [_line(event) for event in events]
+        events = [e for e in self.get(path, map_index=instance.map_index)["content"] if isinstance(e, dict)]
+        errors = [event for event in events if event.get("level") in {"error", "critical"}]
+        return [_line(event) for event in errors or events[-LAST_LINES:]]
 
 
 def _run(found: dict[str, Any]) -> Run:
@@ -109,8 +112,6 @@ def _run(found: dict[str, Any]) -> Run:
     return Run(found["dag_id"], found["dag_run_id"], found["state"], found["partition_key"], created.astimezone(UTC))
 
 
-def _line(event: dict[str, Any] | str) -> str:
-    if isinstance(event, str):
-        return event
-    details = [f"{e['exc_type']}: {e['exc_value']}" for e in event.get("error_detail") or []]
-    return "\n".join([str(event.get("event", "")), *details])
+def _line(event: dict[str, Any]) -> str:
+    exceptions = [f"{e['exc_type']}: {e['exc_value']}" for e in event.get("error_detail") or []]
+    return "\n".join([*exceptions] or [str(event.get("event", ""))])

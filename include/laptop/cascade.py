@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from include.laptop.api import Api, Run, TaskInstance
+from include.laptop.api import Api, Run
 
 INTERVAL = 1.0  # seconds between two looks
 PATIENCE = 60.0  # seconds that the next run of the cascade may take to appear
@@ -119,15 +119,12 @@ class Cascade:
 
     def _obituary(self, run: Run) -> str:
         """What failed in a run, and the last words of each failed task."""
-        parts = [f"{run.dag} ({run.id}) failed:"]
+        parts = [f"{run.dag} failed ({self.api.url}/dags/{run.dag}/runs/{run.id}):"]
         for instance in self.api.tasks(run):
             if instance.state == "failed":
-                parts.append(f"  {instance.task}: " + "\n    ".join(self._last_words(run, instance)))
+                said = "\n".join(self.api.complaints(run, instance)).replace("\n", "\n    ")
+                parts.append(f"  {instance.task}: {said}")
         return "\n".join(parts)
-
-    def _last_words(self, run: Run, instance: TaskInstance, most: int = 12) -> list[str]:
-        lines = "\n".join(self.api.log(run, instance)).splitlines()
-        return [line for line in lines if line.strip()][-most:]
 
 
 def last_line(file: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -25,7 +26,7 @@ def show_progress(looks: Iterable[Look], console: Console) -> None:
     with _bar(console) as bar:
         for look in looks:
             for change in look.changes:
-                console.print(f"{_clock(began)}  {change}", highlight=False)
+                console.print(f"{_clock(began)}  {change}", highlight=False, markup=False)
             if bar is not None:
                 bar(look)
             elif look.training and time.monotonic() - spoke > PLAIN_INTERVAL:
@@ -77,7 +78,7 @@ def show_results(console: Console, store: Store, collection: str, batch: str, re
         if best:
             console.print(_classes(best))
         for warning in result.training.warnings if result.training else ():
-            console.print(f"[yellow]Note:[/yellow] {warning}", highlight=False)
+            console.print(f"[yellow]Note:[/yellow] {escape(warning)}", highlight=False)
         places = {"Report": result.report, "Model": result.model, "Result": result.path}
         for label, path in places.items():
             if path:
@@ -129,5 +130,5 @@ def _classes(export: ExportResult) -> Table:
         table.add_column(column, justify="left" if column == "class" else "right")
     for name, precision in export.metrics.per_class.items():
         at_half = export.metrics.per_class50[name]
-        table.add_row(name, *("–" if value is None else f"{value:.3f}" for value in (precision, at_half)))
+        table.add_row(escape(name), *("–" if value is None else f"{value:.3f}" for value in (precision, at_half)))
     return table
