@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from detector_trainer.augmentation import augment
+from detector_trainer.augmentation import augment, mosaic
 from detector_trainer.configuration import Augmentation
 from detector_trainer.records import Example
 
@@ -52,3 +52,25 @@ def test_an_object_that_is_mostly_cut_off_becomes_padding() -> None:
     for _, boxes, labels in kept:
         assert (boxes.numpy()[labels.numpy() == 0] == 0).all()
         assert boxes.numpy().min() >= 0 and boxes.numpy().max() <= 1
+
+
+@pytest.mark.parametrize("size", [64, 65])
+def test_a_mosaic_shows_four_samples_of_the_batch(size: int) -> None:
+    levels = (50.0, 100.0, 150.0, 200.0)
+    images = tf.stack([tf.fill((size, size, 3), level) for level in levels])
+    boxes, labels = tf.constant([[BOX]] * 4), tf.constant([[1], [2], [3], [4]])
+    image, moved, classes = mosaic(Example(images, boxes, labels), 1.0, tf.constant([1, 2]))
+    assert image.shape == (4, size, size, 3)
+    assert classes[0].numpy().tolist() == [1, 4, 3, 2]
+    for box, label in zip(moved[0].numpy(), classes[0].numpy(), strict=True):
+        ymin, xmin, ymax, xmax = (box * size).round().astype(int)
+        assert set(image[0].numpy()[ymin:ymax, xmin:xmax].round().ravel()) == {levels[label - 1]}
+    np.testing.assert_allclose(moved[0, 0], np.array(BOX) / 2, atol=0.01)
+
+
+def test_without_a_share_the_batch_only_gains_padding() -> None:
+    batch = Example(tf.zeros((2, 64, 64, 3)), tf.constant([[BOX]] * 2), tf.constant([[1], [2]]))
+    image, boxes, labels = mosaic(batch, 0.0, tf.constant([1, 2]))
+    np.testing.assert_array_equal(image, batch.image)
+    assert labels.numpy().tolist() == [[1, 0, 0, 0], [2, 0, 0, 0]]
+    np.testing.assert_array_equal(boxes[:, :1], batch.boxes)

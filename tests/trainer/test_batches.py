@@ -14,7 +14,7 @@ from detector_trainer.configuration import Augmentation, Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.records import find_shards, read_annotations
 
-STILL = Augmentation(mirror=False, crop=1, zoom_out=1, stretch=1, brightness=0, contrast=0, saturation=0)
+STILL = Augmentation(mirror=False, crop=1, zoom_out=1, stretch=1, mosaic=0, brightness=0, contrast=0, saturation=0)
 ANCHORS = make_anchors([8, 4], [8, 16], 64, scale=3.0)
 
 

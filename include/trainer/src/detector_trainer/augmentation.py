@@ -41,6 +41,37 @@ def augment(example: Example, size: int, options: Augmentation, seed: tf.Tensor)
     return Example(image, boxes, labels)
 
 
+def mosaic(batch: Example, share: float, seed: tf.Tensor) -> Example:
+    """Replace a random share of a batch's images by two by two of them at half their size.
+
+    So objects are seen smaller, beside others and cut off (YOLOv4's mosaic, https://arxiv.org/abs/2004.10934).
+
+    Args:
+        batch: (B, S, S, 3) images, (B, G, 4) boxes, (B, G) labels.
+        seed: (2,) integers.
+
+    Returns:
+        The batch with room for four times as many objects per image.
+    """
+    size = batch.image.shape[1]
+    half = (size + 1) // 2
+    small = tf.image.resize(batch.image, (half, half), "area")
+    tiles = [tf.roll(small, shift, 0) for shift in range(4)]
+    images = tf.concat([tf.concat(tiles[:2], 2), tf.concat(tiles[2:], 2)], 1)[:, :size, :size]
+    boxes, labels = [], []
+    for shift, corner in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+        moved = (tf.roll(batch.boxes, shift, 0) + tf.constant(corner * 2, tf.float32)) * (half / size)
+        boxes.append(tf.minimum(moved, 1.0))
+        labels.append(tf.roll(batch.labels, shift, 0))
+    chosen = tf.random.stateless_uniform(tf.shape(batch.labels)[:1], seed) < share
+    more = tf.shape(batch.labels)[1] * 3
+    return Example(
+        tf.where(chosen[:, None, None, None], images, batch.image),
+        tf.where(chosen[:, None, None], tf.concat(boxes, 1), tf.pad(batch.boxes, [[0, 0], [0, more], [0, 0]])),
+        tf.where(chosen[:, None], tf.concat(labels, 1), tf.pad(batch.labels, [[0, 0], [0, more]])),
+    )
+
+
 def random_window(example: Example, options: Augmentation, seed: tf.Tensor) -> tf.Tensor:
     """(4,) ymin, xmin, ymax, xmax of a window that shows the centre of one of the objects; it may leave the image.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from detector_trainer.anchors import match
-from detector_trainer.augmentation import augment
+from detector_trainer.anchors import Targets, match
+from detector_trainer.augmentation import augment, mosaic
 from detector_trainer.configuration import Configuration
 from detector_trainer.records import Annotation, Example, decoded, parse_example, read_records
 
@@ -32,7 +32,8 @@ def training_batches(
     """Endless dataset of (images, targets), from step ``start`` on.
 
     Images are (B, S, S, 3) float32 in 0..255, targets ``anchors.Targets`` with a leading batch axis. Order and
-    augmentation of sample i follow from the seed and i alone, so a resumed training sees what it would have seen.
+    augmentation follow from the seed and the number of sample and step alone, so a resumed training sees what it would
+    have seen.
     """
     cached_size = round(CACHE_MARGIN * configuration.input_size)
     first = start * configuration.batch_size
@@ -43,16 +44,26 @@ def training_batches(
         samples = _from_shards(shards, annotations, cached_size, configuration.seed, first)
     anchors_tensor = tf.constant(anchors)
 
-    def prepare(index: tf.Tensor, example: Example) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+    options = configuration.augmentation
+
+    def vary(index: tf.Tensor, example: Example) -> Example:
         seed = tf.stack([tf.constant(configuration.seed, tf.int64), index])
-        image, boxes, labels = augment(Example(*example), configuration.input_size, configuration.augmentation, seed)
+        return augment(Example(*example), configuration.input_size, options, seed)
+
+    def combine(step: tf.Tensor, batch: Example) -> Example:
+        seed = tf.stack([step, tf.constant(configuration.seed, tf.int64)])
+        return mosaic(Example(*batch), options.mosaic, seed)
+
+    def assign(image: tf.Tensor, boxes: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Targets]:
         return image, match(boxes, labels - 1, anchors_tensor)
 
-    return (
-        samples.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-        .batch(configuration.batch_size, drop_remainder=True)
-        .prefetch(2)
-    )
+    size = configuration.batch_size
+    examples = samples.map(vary, num_parallel_calls=tf.data.AUTOTUNE)
+    if options.mosaic:
+        batches = examples.batch(size, drop_remainder=True).enumerate(start)
+        examples = batches.map(combine, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+    targets = examples.map(assign, num_parallel_calls=tf.data.AUTOTUNE)
+    return targets.batch(size, drop_remainder=True).prefetch(2)
 
 
 def _from_memory(

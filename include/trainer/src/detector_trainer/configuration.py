@@ -34,6 +34,7 @@ class Augmentation:
         crop: the least share of the image's side that a window shows; 1 never crops.
         zoom_out: the most sides of the image that a window shows; 1 never adds a margin.
         stretch: the most by which width and height are scaled differently; 1 keeps the aspect ratio.
+        mosaic: the share of training images that show four samples at half their size.
         brightness: the most that is added or taken away, as a share of full scale.
         contrast: the most by which the contrast is raised or lowered, as a share.
         saturation: the same for the colours' saturation.
@@ -43,6 +44,7 @@ class Augmentation:
     crop: float = 0.55
     zoom_out: float = 1.2
     stretch: float = 1.3
+    mosaic: float = 0.3
     brightness: float = 0.1
     contrast: float = 0.3
     saturation: float = 0.3
@@ -53,6 +55,7 @@ class Augmentation:
             ("crop", 0.1, 1),
             ("zoom_out", 1, 4),
             ("stretch", 1, 3),
+            ("mosaic", 0, 1),
             ("brightness", 0, 0.9),
             ("contrast", 0, 0.9),
             ("saturation", 0, 0.9),
@@ -91,7 +94,7 @@ class Configuration:
     width: float = 1.0
     weights: str = "imagenet"
     finest_stride: int = 8
-    anchor_scale: float = 4.0
+    anchor_scale: float = 3.0
     freeze_below: int = 3
     steps: int | None = None
     minutes: float | None = None
@@ -214,7 +217,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "steps": 700,
             "batch_size": 32,
             "learning_rate": 4e-3,
-            "augmentation": {"mirror": False, "crop": 0.7, "zoom_out": 1.2, "stretch": 1.25},
+            "augmentation": {"mirror": False, "crop": 0.7, "zoom_out": 1.2, "stretch": 1.25, "mosaic": 0.0},
         },
         # Real photographs on ImageNet weights, sized for a CPU: 300 px take 1.8 times as long as 224.
         "default": {"input_size": 224, "steps": 480},
