@@ -46,13 +46,14 @@ def training_batches(
 
     options = configuration.augmentation
 
-    def vary(index: tf.Tensor, example: Example) -> Example:
+    # Plain tuples between the stages: tf.data hands a named one over as a single argument.
+    def vary(index: tf.Tensor, example: Example) -> tuple[tf.Tensor, ...]:
         seed = tf.stack([tf.constant(configuration.seed, tf.int64), index])
-        return augment(Example(*example), configuration.input_size, options, seed)
+        return tuple(augment(Example(*example), configuration.input_size, options, seed))
 
-    def combine(step: tf.Tensor, batch: Example) -> Example:
+    def combine(step: tf.Tensor, batch: Example) -> tuple[tf.Tensor, ...]:
         seed = tf.stack([step, tf.constant(configuration.seed, tf.int64)])
-        return mosaic(Example(*batch), options.mosaic, seed)
+        return tuple(mosaic(Example(*batch), options.mosaic, seed))
 
     def assign(image: tf.Tensor, boxes: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Targets]:
         return image, match(boxes, labels - 1, anchors_tensor)
