@@ -13,7 +13,15 @@ import psutil
 import pytest
 
 from include.dataset.sample import write_sample
-from include.documents import BatchDocument, ComparisonDocument, DatasetDocument, PlanDocument, ResultDocument, State
+from include.documents import (
+    BatchDocument,
+    ComparisonDocument,
+    DatasetDocument,
+    PlanDocument,
+    Reason,
+    ResultDocument,
+    State,
+)
 from include.laptop.leftovers import MARK
 from include.planning import newest_plan
 from include.store import Store
@@ -138,6 +146,20 @@ def test_a_second_run_trains_nothing_and_says_so(
     assert "mAP50" in second.stdout, "the results of before are shown"
     assert sorted((home / "state" / "jobs").iterdir()) == jobs
     assert newest_plan(store, "digits_pages", "all")[0] == 1
+    assert left_running(home) == []
+
+
+def test_a_failed_training_is_told_with_its_reason(
+    first: subprocess.CompletedProcess[str], home: Path, store: Store
+) -> None:
+    (home / "broken.weights.h5").write_bytes(b"no weights at all")
+    failed = make_run(home, "--data", str(home / "digits pages"), "--weights", str(home / "broken.weights.h5"))
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert "train_local failed" in failed.stdout
+    assert "broken" in failed.stdout or "weights" in failed.stdout.partition("train_local failed")[2]
+    result = store.newest(ResultDocument, "digits_pages", "all:2/local")
+    assert result is not None
+    assert (result[1].state, result[1].reason) == (State.FAILED, Reason.BAD_INPUT)
     assert left_running(home) == []
 
 

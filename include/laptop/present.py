@@ -73,6 +73,9 @@ def show_results(console: Console, store: Store, collection: str, batch: str, re
     if built:
         console.print(_sides(built[1]))
     for result in results:
+        if not result.exports:
+            console.print(f"Target {result.target}: {result.state} ({result.reason})")
+            continue
         console.print(_exports(result))
         best = next((export for export in result.exports if export.format == "saved_model"), None)
         if best:

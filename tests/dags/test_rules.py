@@ -87,7 +87,17 @@ def test_trainings_end_with_a_teardown_that_counts(dags: dict[str, DAG]) -> None
             report = dag.get_task("report")
             assert report.is_teardown
             assert report.on_failure_fail_dagrun
-            assert {task.task_id for task in dag.tasks} - {"report"} == report.get_flat_relative_ids(upstream=True)
+            before = report.get_flat_relative_ids(upstream=True)
+            assert before == {task.task_id for task in dag.tasks} - {"report", "verdict"}
+
+
+def test_a_failed_training_makes_a_failed_run(dags: dict[str, DAG]) -> None:
+    """A teardown with on_failure_fail_dagrun hides what failed before it, unless there is another leaf."""
+    for name, dag in dags.items():
+        if name.startswith("train_"):
+            leaves = [task for task in dag.tasks if not task.downstream_task_ids and not task.is_teardown]
+            assert [task.task_id for task in leaves] == ["verdict"]
+            assert leaves[0].trigger_rule == "all_success"
 
 
 def test_the_event_comes_with_nothing_to_convert(dags: dict[str, DAG]) -> None:
