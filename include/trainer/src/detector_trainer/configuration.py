@@ -42,7 +42,7 @@ class Augmentation:
 
     mirror: bool = True
     crop: float = 0.55
-    zoom_out: float = 1.2
+    zoom_out: float = 1.3
     stretch: float = 1.3
     mosaic: float = 0.3
     brightness: float = 0.1
@@ -101,7 +101,7 @@ class Configuration:
     batch_size: int = 16
     learning_rate: float = 1.5e-3
     warmup_steps: int = 50
-    weight_decay: float = 1e-4
+    weight_decay: float = 0.05
     ema_decay: float = 0.99
     evaluate_every: int = 100
     patience: int = 10
@@ -211,15 +211,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # Small pictures of many small things, from nothing: the digits, in under four minutes on two cores.
         "sample": {
-            "input_size": 160,
+            "input_size": 128,
             "width": 0.5,
             "weights": "none",
-            "steps": 700,
+            "steps": 600,
             "batch_size": 32,
-            "learning_rate": 4e-3,
+            "learning_rate": 5e-3,
             "augmentation": {"mirror": False, "crop": 0.7, "zoom_out": 1.2, "stretch": 1.25, "mosaic": 0.0},
         },
-        # Real photographs on ImageNet weights, sized for a CPU: 300 px take 1.8 times as long as 224.
-        "default": {"input_size": 224, "steps": 480},
+        # Photographs on ImageNet weights, sized for two cores, where a step takes about 0.45 s (0.6 s at 300 px).
+        "default": {"input_size": 256},
     }
 )
