@@ -92,12 +92,9 @@ class Api:
         return [TaskInstance(t["task_id"], t["map_index"], t["state"], t["try_number"]) for t in found]
 
     def returned(self, run: Run, task: str) -> Any:
-        """What a task returned, or None if it has not."""
-        try:
-            path = f"/dags/{run.dag}/dagRuns/{run.id}/taskInstances/{task}/xcomEntries/return_value"
-            return self.get(path, deserialize=True)["value"]
-        except RuntimeError:
-            return None
+        """What a task that has succeeded returned."""
+        path = f"/dags/{run.dag}/dagRuns/{run.id}/taskInstances/{task}/xcomEntries/return_value"
+        return self.get(path, deserialize=True)["value"]
 
     def complaints(self, run: Run, instance: TaskInstance) -> list[str]:
         """The errors in the log of a task's last try, with their exceptions; without any, its last lines."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Cascade:
         self.nothing_to_train = False
         self._ingest: Run | None = None
         self._since = datetime.now(UTC)
+        self._prefixes: dict[str, str] = {}  # of the job of each training run
         self._states: dict[tuple[str, str, str, int], str | None] = {}
 
     def begin(self) -> bool:
@@ -106,15 +108,14 @@ class Cascade:
                 look.active.append(name)
             if (run.dag, instance.task, instance.state) == ("plan_training", "plan", "skipped"):
                 self.nothing_to_train = True
-            if instance.task == "wait" and instance.state == "deferred":
+            if (run.dag, instance.task, instance.state) == ("train_local", "wait", "deferred"):
                 look.training = self._metrics(run)
 
     def _metrics(self, run: Run) -> dict[str, Any]:
         """The last line that the trainer of a run's newest attempt wrote."""
-        submitted = self.api.returned(run, "submit")
-        if not submitted:
-            return {}
-        folders = sorted(self.jobs.glob(f"{submitted['job']['prefix']}-a*"), key=lambda f: f.stat().st_mtime)
+        if run.id not in self._prefixes:
+            self._prefixes[run.id] = self.api.returned(run, "submit")["job"]["prefix"]
+        folders = sorted(self.jobs.glob(f"{self._prefixes[run.id]}-a*"), key=lambda folder: folder.stat().st_mtime)
         return last_line(folders[-1] / "output" / "metrics.jsonl") if folders else {}
 
     def _obituary(self, run: Run) -> str:
@@ -129,8 +130,6 @@ class Cascade:
 
 def last_line(file: Path) -> dict[str, Any]:
     """The last whole training line of a ``metrics.jsonl``; empty where there is none yet."""
-    import json
-
     try:
         lines = file.read_bytes()[-8192:].split(b"\n")[:-1]
         parsed = [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
