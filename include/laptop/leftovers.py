@@ -22,11 +22,13 @@ def end_leftovers(home: Path) -> int:
     is killed, since its work is done again by design.
     """
     ours = [process for process in psutil.process_iter() if _is_ours(process, home)]
-    trainings = [process for process in ours if _is_training(process)]
+    runners = [process for process in ours if _runs(process, RUNNER)]
+    trainers = [process for process in ours if _runs(process, TRAINER)]
+    trainings = runners + trainers
     others = [process for process in ours if process not in trainings]
     for process in others:
         _quietly(process.kill)
-    for process in trainings:
+    for process in runners or trainers:  # a runner passes it on; a trainer asked twice would write no checkpoint
         _quietly(process.terminate)
     _, stubborn = psutil.wait_procs(trainings, timeout=GRACE)
     for process in stubborn:
@@ -44,9 +46,9 @@ def _is_ours(process: psutil.Process, home: Path) -> bool:
         return False
 
 
-def _is_training(process: psutil.Process) -> bool:
+def _runs(process: psutil.Process, module: str) -> bool:
     try:
-        return any(word in {RUNNER, TRAINER} for word in process.cmdline())
+        return module in process.cmdline()
     except psutil.Error:
         return False
 

@@ -20,6 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from include.documents import DatasetDocument, Reason, State
 from include.store import Store
 from training_jobs.job import JobHandle, JobStatus, LogPage, TrainingJob
@@ -183,9 +185,16 @@ class LocalService:
             time.sleep(0.05)
 
     def _signal(self, folder: Path, number: signal.Signals) -> None:
-        """Signal the job's process group: the runner and its trainer. The held lock says that it is still theirs."""
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError, ValueError):
-            os.killpg(int((folder / "started").read_text()), number)
+        """Signal the runner, which passes SIGTERM on; with SIGKILL, or if it is gone, the whole process group.
+
+        The held lock says that the process id is still theirs. A trainer asked twice stops without a checkpoint.
+        """
+        leader = int((folder / "started").read_text())
+        with contextlib.suppress(ProcessLookupError):
+            if number is signal.SIGTERM and psutil.pid_exists(leader):
+                os.kill(leader, number)
+            else:
+                os.killpg(leader, number)
 
 
 def last_metrics(file: Path) -> dict[str, Any]:
