@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import tensorflow as tf
 
@@ -10,14 +12,24 @@ from detector_trainer.losses import focal_loss, smooth_l1_loss
 TARGETS = Targets(tf.zeros((1, 3, 4)), tf.constant([[1, -1, -1]]), tf.constant([[False, False, True]]))
 
 
+RIGHT_BOXES = tf.zeros((1, 3, 4))
+
+
 def test_confident_and_right_costs_nothing_whatever_is_ignored() -> None:
     right = tf.constant([[[-20.0, 20.0], [-20.0, -20.0], [20.0, 20.0]]])
-    assert float(focal_loss(right, TARGETS)) == pytest.approx(0, abs=1e-6)
+    assert float(focal_loss(right, RIGHT_BOXES, TARGETS)) == pytest.approx(0, abs=1e-6)
 
 
 def test_focal_loss_at_even_odds() -> None:
-    # p = 1/2 everywhere: (0.25 + 3 * 0.75) * (1/2)^2 * ln 2, for the four logits that count
-    assert float(focal_loss(tf.zeros((1, 3, 2)), TARGETS)) == pytest.approx(2.5 * 0.25 * 0.6931, rel=1e-3)
+    # p = 1/2 everywhere: (1/2)^2 * ln 2 for each of the four logits that count
+    assert float(focal_loss(tf.zeros((1, 3, 2)), RIGHT_BOXES, TARGETS)) == pytest.approx(4 * 0.25 * 0.6931, rel=1e-3)
+
+
+def test_a_loose_box_should_have_a_lower_score() -> None:
+    half_as_high = tf.constant([[[0.0, 0.0, 5 * math.log(0.5), 0.0], [0.0] * 4, [0.0] * 4]])  # IoU 1/2
+    modest, sure = (tf.constant([[[-20.0, logit], [-20.0, -20.0], [0.0, 0.0]]]) for logit in (0.0, 5.0))
+    assert float(focal_loss(modest, half_as_high, TARGETS)) == pytest.approx(0, abs=1e-6)
+    assert float(focal_loss(sure, half_as_high, TARGETS)) > 0.5
 
 
 def test_smooth_l1_counts_matched_anchors_alone() -> None:
@@ -27,5 +39,5 @@ def test_smooth_l1_counts_matched_anchors_alone() -> None:
 
 def test_a_batch_without_objects_has_a_finite_loss() -> None:
     nothing = Targets(tf.zeros((1, 3, 4)), tf.fill((1, 3), -1), tf.fill((1, 3), False))
-    assert float(focal_loss(tf.zeros((1, 3, 2)), nothing)) > 0
+    assert float(focal_loss(tf.zeros((1, 3, 2)), RIGHT_BOXES, nothing)) > 0
     assert float(smooth_l1_loss(tf.ones((1, 3, 4)), nothing)) == 0

@@ -44,7 +44,7 @@ class Augmentation:
     crop: float = 0.55
     zoom_out: float = 1.3
     stretch: float = 1.3
-    mosaic: float = 0.3
+    mosaic: float = 0.4
     brightness: float = 0.1
     contrast: float = 0.3
     saturation: float = 0.3
@@ -99,7 +99,7 @@ class Configuration:
     steps: int | None = None
     minutes: float | None = None
     batch_size: int = 16
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1e-3
     warmup_steps: int = 50
     weight_decay: float = 0.05
     ema_decay: float = 0.99

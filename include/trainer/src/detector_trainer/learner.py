@@ -15,7 +15,7 @@ from detector_trainer.anchors import Targets
 from detector_trainer.checkpoints import AVERAGE, read_checkpoint, write_checkpoint
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
-from detector_trainer.losses import CLASS_LOSS_WEIGHT, focal_loss, smooth_l1_loss
+from detector_trainer.losses import focal_loss, smooth_l1_loss
 from detector_trainer.model import build_detector, load_backbone_weights
 
 GRADIENT_NORM = 10.0  # longer gradients are cut to this
@@ -63,7 +63,7 @@ class Learner:
         model, configuration = self.detector.model, self.detector.configuration
         with tf.GradientTape() as tape:
             outputs = model(images, training=True)
-            class_loss = CLASS_LOSS_WEIGHT * focal_loss(outputs["logits"], Targets(*targets))
+            class_loss = focal_loss(outputs["logits"], outputs["boxes"], Targets(*targets))
             box_loss = smooth_l1_loss(outputs["boxes"], Targets(*targets))
             loss = class_loss + box_loss
         gradients = tape.gradient(loss, model.trainable_variables)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from detector_trainer.anchors import Targets
+from detector_trainer.anchors import Targets, decode
 
-FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
-# Of the class loss against the box loss. Weighing the boxes down to a quarter of this left them loose: on photographs
-# most misses were confident detections that overlapped their object by less than half.
-CLASS_LOSS_WEIGHT = 2.0
+FOCAL_GAMMA = 2.0
 
 
-def focal_loss(logits: tf.Tensor, targets: Targets) -> tf.Tensor:
-    """Class loss per matched anchor of a batch, a scalar. https://arxiv.org/abs/1708.02002
+def focal_loss(logits: tf.Tensor, boxes: tf.Tensor, targets: Targets) -> tf.Tensor:
+    """Class loss per matched anchor of a batch, a scalar: the quality focal loss, https://arxiv.org/abs/2006.04388
+
+    An anchor's score is trained to be the overlap (IoU) of its box with its object, not simply 1, so that of several
+    boxes around an object the tightest scores highest.
 
     Args:
         logits: (B, N, C).
+        boxes: (B, N, 4) encoded; no gradient flows into them.
         targets: of the batch, each field (B, N, …).
     """
-    truth = tf.one_hot(targets.classes, tf.shape(logits)[-1])  # -1 becomes all zeros
-    probability = tf.sigmoid(logits)
-    right = truth * probability + (1 - truth) * (1 - probability)
-    weight = truth * FOCAL_ALPHA + (1 - truth) * (1 - FOCAL_ALPHA)
-    loss = weight * (1 - right) ** FOCAL_GAMMA * tf.nn.sigmoid_cross_entropy_with_logits(truth, logits)
+    quality = tf.stop_gradient(_overlap(boxes, targets.boxes))
+    truth = tf.one_hot(targets.classes, tf.shape(logits)[-1]) * quality[..., None]  # class -1 becomes all zeros
+    weight = tf.abs(truth - tf.sigmoid(logits)) ** FOCAL_GAMMA
+    loss = weight * tf.nn.sigmoid_cross_entropy_with_logits(truth, logits)
     counted = tf.cast(~targets.ignored, loss.dtype)[..., None]
     return tf.reduce_sum(loss * counted) / _matched(targets)
 
@@ -38,3 +38,12 @@ def smooth_l1_loss(boxes: tf.Tensor, targets: Targets) -> tf.Tensor:
 
 def _matched(targets: Targets) -> tf.Tensor:
     return tf.maximum(tf.reduce_sum(tf.cast(targets.classes >= 0, tf.float32)), 1.0)
+
+
+def _overlap(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """(B, N) IoU of encoded boxes of the same anchors; any anchor serves, because IoU is the same in every scale."""
+    first, second = (decode(boxes, tf.constant([0.0, 0.0, 1.0, 1.0])) for boxes in (first, second))
+    size = tf.minimum(first[..., 2:], second[..., 2:]) - tf.maximum(first[..., :2], second[..., :2])
+    intersection = tf.reduce_prod(tf.maximum(size, 0.0), -1)
+    areas = [tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], -1) for boxes in (first, second)]
+    return tf.math.divide_no_nan(intersection, areas[0] + areas[1] - intersection)
