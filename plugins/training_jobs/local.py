@@ -146,7 +146,7 @@ class LocalService:
         self._provide(dataset.label_map_pbtxt, folder / "data" / "label_map.pbtxt")
         configuration = dict(job.configuration)
         if configuration.get("weights", "none") not in {"none", "imagenet"}:
-            configuration["weights"] = str(self._provide(configuration["weights"], folder / "weights.h5"))
+            configuration["weights"] = str(self._provide(configuration["weights"], folder / "start.weights.h5"))
         write(folder / "configuration.json", json.dumps(configuration, indent=1))
         arguments = [*self.trainer, "--config", str(folder / "configuration.json")]
         arguments += ["--data", str(folder / "data"), "--output", str(folder / "output")]
