@@ -53,7 +53,7 @@ def test_the_toy_detector_is_good_enough_to_test_with(evaluations):
         ("frozen_graph", 1e-5, 1e-5),
         ("tflite_fp32", 1e-4, 1e-4),
         ("tflite_fp16", 3e-3, 1e-2),
-        ("tflite_int8", 0.08, 0.2),
+        ("tflite_int8", 0.15, 0.3),  # quantisation moves single boxes by some pixels of 64
     ],
 )
 def test_detections_agree_with_the_saved_model(evaluations, format_, edge, score):
