@@ -5,7 +5,7 @@
 `wait` costs no worker slot and shows the trainer's log; a job that its service lost goes on from its checkpoint.
 `collect · export · score` fetch the model, export it in five formats, and score each on the hold-out.
 `register` puts it into MLflow. **`report` always runs**: it stops a job that this run submitted and that still runs,
-and writes `result.json`.
+and writes `result.json`. `verdict` makes the run red unless that says SUCCEEDED.
 
 To stop a training, mark the run as failed. Clearing a task does not stop it: the job is found again.
 """
@@ -76,14 +76,18 @@ def register(job: str, scores: str, target: str, dag_run: Any) -> str:
     return register_model(current.open_store(), result, tracking_uri=current.mlflow_uri, code_version=code_version())
 
 
-@task
-def verdict(version: str) -> None:
-    """The leaf by which Airflow judges the run.
+@task(retries=10)
+def verdict(job: dict[str, Any] | None, target: str, dag_run: Any) -> None:
+    """The leaf by which Airflow judges the run: red unless the result says SUCCEEDED.
 
-    A teardown that may fail a run is a leaf itself, and hides what failed before it: with the report alone, a run whose
-    training failed would be green.
+    A teardown, because a run that is marked as failed skips everything else, and one that may fail the run, because
+    the report alone would turn such a run green.
     """
-    print(f"Registered as {version}.")
+    from training_jobs.planned import require_success
+
+    if job is None:
+        raise AirflowSkipException("Nothing was asked of this target.")
+    require_success(settings.load().open_store(), Partition.parse(dag_run.partition_key), target)
 
 
 for target in TARGETS:
@@ -124,5 +128,5 @@ for target in TARGETS:
         scores = score(name, target)
         exported >> scores
         version = register(name, scores, target)
-        verdict(version)
-        version >> report(job, scores, version, target).as_teardown(on_failure_fail_dagrun=True)
+        reported = report(job, scores, version, target).as_teardown()
+        version >> reported >> verdict(job, target).as_teardown(on_failure_fail_dagrun=True)

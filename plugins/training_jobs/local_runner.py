@@ -76,7 +76,8 @@ def _supervise(folder: Path, lock: int, limit: float) -> tuple[int, bool]:
             pass_fds=(lock,),
         )
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # asked twice, the trainer would stop without a checkpoint
         trainer.terminate()
 
     signal.signal(signal.SIGTERM, stop)

@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from house.assets import Partition
 from include.documents import PlanDocument, Reason, ResultDocument, State
 from include.results import assemble, folder_of
@@ -78,3 +80,13 @@ def conclude(
     result = assemble(store, plan, target, scores=scores, model_version=model_version, **fields)
     store.put(result)
     return result
+
+
+def require_success(store: Store, partition: Partition, target: str) -> None:
+    """Fail, without a retry, unless the target's result for a plan is SUCCEEDED."""
+    found = store.newest(ResultDocument, partition.collection, f"{partition.key}/{target}")
+    if found is None:
+        raise AirflowFailException("No result was written; see the log of report.")
+    path, result = found
+    if result.state is not State.SUCCEEDED:
+        raise AirflowFailException(f"{result.state} ({result.reason}): {result.message} The whole result: {path}")

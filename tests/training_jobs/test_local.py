@@ -27,7 +27,10 @@ told = json.loads(pathlib.Path(arguments["--config"]).read_text())
 output = pathlib.Path(arguments["--output"])
 (output / "checkpoints").mkdir(parents=True, exist_ok=True)
 stopped = []
-signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
+def stop(number, _):
+    stopped.append(True)
+    signal.signal(number, signal.SIG_DFL)  # like the trainer: asked twice, it ends at once
+signal.signal(signal.SIGTERM, stop)
 resume = pathlib.Path(arguments.get("--resume", output)) / "checkpoints" / "step"
 step = int(resume.read_text()) if resume.exists() else 0
 print("starting at step", step, flush=True)
@@ -177,9 +180,11 @@ def test_cancel_stops_it_after_a_checkpoint_and_may_be_repeated(service: LocalSe
     asked = job(store, steps=1000)
     service.find_or_submit(asked)
     until(service, asked.name, working)
-    service.cancel(asked.name, Reason.USER)
+    with ThreadPoolExecutor(2) as callers:  # the trigger's on_kill and the run's teardown come together
+        list(callers.map(lambda _: service.cancel(asked.name, Reason.USER), range(2)))
     service.cancel(asked.name, Reason.USER)
     status = status_of(service, asked.name)
+    assert json.loads((service.jobs / asked.name / "ended").read_text())["exit_code"] == 75
     assert (status.state, status.reason) == (State.CANCELLED, Reason.USER)
     service.cancel("a-job-that-never-was")
 
