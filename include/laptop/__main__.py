@@ -68,7 +68,7 @@ def main() -> int:
             return code
     except KeyboardInterrupt:
         return 130
-    except settings.SettingsError as wrong:
+    except (settings.SettingsError, RuntimeError) as wrong:
         console.print(str(wrong), style="red", highlight=False, markup=False, soft_wrap=True)
         return 2
 

@@ -57,8 +57,12 @@ class Api:
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         answer = self._client.request(method, f"/api/v2{path}", **arguments)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            token = self._client.post("/auth/token", json=self._login).raise_for_status().json()["access_token"]
-            self._client.headers["Authorization"] = f"Bearer {token}"
+            login = self._client.post("/auth/token", json=self._login)
+            if login.is_error:
+                raise RuntimeError(
+                    f"What answers at {self.url} does not know our login: another Airflow? Stop it, or set PORT=…"
+                )
+            self._client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
             answer = self._client.request(method, f"/api/v2{path}", **arguments)
         if answer.is_error:
             raise RuntimeError(f"Airflow refused {method} {path} with {answer.status_code}: {answer.text[:500]}")

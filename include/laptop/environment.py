@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from include.laptop.leftovers import MARK
 from include.settings import PROJECT, load
 
 PREFERRED_PORT = 8080
 USER = "admin"
+_reservations: list[IO[str]] = []  # open files whose locks hold our ports
 
 
 @dataclass(frozen=True)
@@ -96,15 +100,28 @@ class Laptop:
 
 
 def free_port(preferred: int) -> int:
-    """The preferred port if nobody listens on it, else the next free one; says so."""
+    """The preferred port if nobody listens on it, else the next free one; says so.
+
+    It is reserved among us until this process ends: two that start at the same moment would both find it free, and
+    one would talk to the other's Airflow.
+    """
     for port in range(preferred, preferred + 100):
+        if _reserve(port):
+            if port != preferred:
+                print(f"Port {preferred} is taken; using {port}.")
+            return port
+    raise SystemExit(f"Ports {preferred} to {preferred + 99} are all taken. Say another: PORT=… make run")
+
+
+def _reserve(port: int) -> bool:
+    reservation = (Path(tempfile.gettempdir()) / f"lanner-{os.getuid()}-port-{port}").open("a")
+    try:
+        fcntl.flock(reservation, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port != preferred:
-            print(f"Port {preferred} is taken; using {port}.")
-        return port
-    raise SystemExit(f"Ports {preferred} to {preferred + 99} are all taken. Say another: PORT=… make run")
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        reservation.close()
+        return False
+    _reservations.append(reservation)
+    return True

@@ -22,6 +22,8 @@ from include.laptop.environment import Laptop, free_port
 from include.laptop.leftovers import MARK, end_leftovers
 from include.laptop.present import show_progress
 
+PROJECT = Path(__file__).resolve().parents[2]
+
 
 def test_a_taken_port_is_named_and_the_next_one_used(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
@@ -30,6 +32,21 @@ def test_a_taken_port_is_named_and_the_next_one_used(capsys: pytest.CaptureFixtu
         port = taken.getsockname()[1]
         assert free_port(port) > port
     assert f"Port {port} is taken" in capsys.readouterr().out
+
+
+def test_two_that_start_at_the_same_moment_get_different_ports() -> None:
+    code = "from include.laptop.environment import free_port; print(free_port(18200), flush=True); input()"
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    ports = set()
+    for process in both:
+        assert process.stdout is not None
+        ports.add(process.stdout.readline().split()[-1].rstrip(b"."))
+    for process in both:
+        process.communicate(b"\n", timeout=20)
+    assert len(ports) == 2, ports
 
 
 def test_secrets_are_made_once_and_only_ours_to_read(tmp_path: Path) -> None:
