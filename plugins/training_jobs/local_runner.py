@@ -24,6 +24,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from types import FrameType
 
@@ -119,7 +120,7 @@ def verdict(folder: Path, code: int, timed_out: bool, limit: float) -> dict[str,
 
 def write(file: Path, text: str) -> None:
     """Write a small file so that a reader sees all of it or none."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     temporary.write_text(text)
     temporary.replace(file)
 
