@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from include.laptop.api import Api, Run
+from include.progress import last_training_line
 
 INTERVAL = 1.0  # seconds between two looks
 PATIENCE = 60.0  # seconds that the next run of the cascade may take to appear
@@ -116,7 +116,7 @@ class Cascade:
         if run.id not in self._prefixes:
             self._prefixes[run.id] = self.api.returned(run, "submit")["job"]["prefix"]
         folders = sorted(self.jobs.glob(f"{self._prefixes[run.id]}-a*"), key=lambda folder: folder.stat().st_mtime)
-        return last_line(folders[-1] / "output" / "metrics.jsonl") if folders else {}
+        return last_training_line(folders[-1] / "output" / "metrics.jsonl") if folders else {}
 
     def _obituary(self, run: Run) -> str:
         """What failed in a run, and the last words of each failed task."""
@@ -126,13 +126,3 @@ class Cascade:
                 said = "\n".join(self.api.complaints(run, instance)).replace("\n", "\n    ")
                 parts.append(f"  {instance.task}: {said}")
         return "\n".join(parts)
-
-
-def last_line(file: Path) -> dict[str, Any]:
-    """The last whole training line of a ``metrics.jsonl``; empty where there is none yet."""
-    try:
-        lines = file.read_bytes()[-8192:].split(b"\n")[:-1]
-        parsed = [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
-    except FileNotFoundError:
-        return {}
-    return next((line for line in reversed(parsed) if "loss" in line), {})

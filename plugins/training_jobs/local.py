@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from include.documents import DatasetDocument, Reason, State
+from include.progress import last_training_line
 from include.store import Store
 from training_jobs.job import JobHandle, JobStatus, LogPage, TrainingJob
 from training_jobs.local_runner import GRACE, write
@@ -119,7 +120,7 @@ class LocalService:
 
     def _status(self, name: str) -> JobStatus:
         folder = self.jobs / name
-        progress = last_metrics(folder / "output" / "metrics.jsonl")
+        progress = last_training_line(folder / "output" / "metrics.jsonl")
         known = JobStatus(name, State.PENDING, owner=_read_json(folder / "job.json").get("owner"), progress=progress)
         if not (folder / "started").exists():
             return known
@@ -195,17 +196,6 @@ class LocalService:
                 os.kill(leader, number)
             else:
                 os.killpg(leader, number)
-
-
-def last_metrics(file: Path) -> dict[str, Any]:
-    """The last whole line of a ``metrics.jsonl``; empty where there is none yet."""
-    try:
-        with file.open("rb") as lines:
-            lines.seek(max(0, file.stat().st_size - 4096))
-            complete = lines.read().split(b"\n")[:-1]
-        return json.loads(complete[-1]) if complete else {}
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
 
 
 def _read_json(file: Path) -> dict[str, Any]:

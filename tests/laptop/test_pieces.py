@@ -17,10 +17,11 @@ from rich.console import Console
 
 from include import settings
 from include.laptop.__main__ import collection_name
-from include.laptop.cascade import Look, last_line
+from include.laptop.cascade import Look
 from include.laptop.environment import Laptop, free_port
 from include.laptop.leftovers import MARK, end_leftovers
 from include.laptop.present import show_progress
+from include.progress import last_training_line
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -103,10 +104,10 @@ def test_without_a_terminal_progress_is_plain_lines() -> None:
 
 def test_reads_the_last_training_line_of_a_file_that_is_being_written(tmp_path: Path) -> None:
     file = tmp_path / "metrics.jsonl"
-    assert last_line(file) == {}
+    assert last_training_line(file) == {}
     lines = '{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n{"step": 2, "validation_mAP": 0.5}\n{"step": 3, "lo'
     file.write_text(lines)
-    assert last_line(file)["step"] == 2
+    assert last_training_line(file)["step"] == 2
 
 
 def test_the_services_end_when_their_parent_is_gone(tmp_path: Path) -> None:
