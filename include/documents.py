@@ -204,6 +204,8 @@ class Metrics(Record):
     AR_large: float | None
     per_class: dict[str, float | None]  # AP over IoU 0.50:0.95
     per_class50: dict[str, float | None]  # AP at IoU 0.50
+    engine: Literal["pycocotools", "hotcoco"] = "pycocotools"  # which computed the figures
+    warning: str = ""  # what hotcoco says otherwise, where both were asked
 
 
 ExportFormat = Literal["saved_model", "frozen_graph", "tflite_fp32", "tflite_fp16", "tflite_int8"]

@@ -5,6 +5,7 @@ import pytest
 
 from include.scoring.coco_metrics import RECALLS, coco_score
 from include.scoring.detections import Detections
+from include.scoring.engines import by_hotcoco
 
 WIDTH, HEIGHT = 200, 100
 
@@ -95,3 +96,23 @@ def test_detections_of_an_unknown_class_or_image_are_refused():
         coco_score(truth((1, 1, BOX)), {1: found((7, BOX, 0.9))})
     with pytest.raises(ValueError, match="image id 9"):
         coco_score(truth((1, 1, BOX)), {9: found((1, BOX, 0.9))})
+
+
+def test_small_sets_are_scored_by_pycocotools_and_big_ones_by_hotcoco_alone(monkeypatch):
+    case = truth((1, 1, BOX), (2, 2, BOX)), {1: found((1, SHIFTED, 0.9)), 3: found((2, BOX, 0.8))}
+    small = coco_score(*case)
+    monkeypatch.setattr("include.scoring.coco_metrics.by_pycocotools", None)
+    big = coco_score(*case, refereed_up_to=3)
+    assert (small.metrics.engine, big.metrics.engine) == ("pycocotools", "hotcoco")
+    assert big.precision == small.precision
+    assert big.metrics.model_copy(update={"engine": "pycocotools"}) == small.metrics
+
+
+def test_where_the_engines_disagree_pycocotools_is_believed_and_the_result_says_so(monkeypatch, caplog):
+    case = truth((1, 1, BOX)), {1: found((1, BOX, 0.9))}
+    right = by_hotcoco(case[0], np.empty((0, 7)))
+    monkeypatch.setattr("include.scoring.coco_metrics.by_hotcoco", lambda *_: right)  # as if it had found nothing
+    metrics = coco_score(*case).metrics
+    assert (metrics.mAP, metrics.engine) == (pytest.approx(1.0), "pycocotools")
+    assert "mAP 1.000000 and 0.000000" in metrics.warning
+    assert metrics.warning in caplog.text
