@@ -170,7 +170,7 @@ def prepare_database(laptop: Laptop) -> None:
     wanted = version("apache-airflow-core")
     if not laptop.database.exists() or not stamp.exists() or stamp.read_text() != wanted:
         console.print("Setting up Airflow's database.")
-        migrate(laptop.home)
+        migrate(laptop.database)
         stamp.write_text(wanted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 
 LAST_LINES = 12
+PATIENCE = 120.0  # seconds that the API server may be away: it is started again when it ends
 UNFINISHED = frozenset({"queued", "running"})
 
 
@@ -55,18 +57,40 @@ class Api:
         return self._call("POST", path, json=body)
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        """What the API answers, as plain values. A server that is down, or whose database is locked, is waited for."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            trouble = None
+            try:
+                answer = self._asked(method, path, **arguments)
+                if not answer.is_error:
+                    return answer.json()
+                trouble = f"{answer.status_code}: {answer.text[:500]}"
+                if not answer.is_server_error:
+                    break
+            except httpx.TransportError as silence:
+                trouble = repr(silence)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(1)
+        raise RuntimeError(
+            f"Airflow at {self.url} refused {method} {path}: {trouble}\n"
+            "If it is down, its logs say why; the same command again goes on where this one stopped."
+        )
+
+    def _asked(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         answer = self._client.request(method, f"/api/v2{path}", **arguments)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             login = self._client.post("/auth/token", json=self._login)
+            if login.is_server_error:
+                return login
             if login.is_error:
                 raise RuntimeError(
                     f"What answers at {self.url} does not know our login: another Airflow? Stop it, or set PORT=…"
                 )
             self._client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
             answer = self._client.request(method, f"/api/v2{path}", **arguments)
-        if answer.is_error:
-            raise RuntimeError(f"Airflow refused {method} {path} with {answer.status_code}: {answer.text[:500]}")
-        return answer.json()
+        return answer
 
     def dags(self) -> set[str]:
         """Names of the DAGs that are ready to run."""

@@ -17,7 +17,10 @@ from include.laptop.leftovers import MARK
 from include.settings import PROJECT, load
 
 PREFERRED_PORT = 8080
+FIRST_OPEN_PORT, LAST_PORT = 1024, 65535  # lower ones are the system's
+PORTS_TO_TRY = 100
 USER = "admin"
+LOCK_SECONDS = 60  # that a writer waits for another one before it gives up; SQLite has one at a time
 _reservations: list[IO[str]] = []  # open files whose locks hold our ports
 
 
@@ -31,7 +34,10 @@ class Laptop:
     @classmethod
     def here(cls) -> Laptop:
         """In the settings' state folder, on the first free port from 8080 on (``PORT`` names another)."""
-        return cls(load().home / "airflow", free_port(int(os.environ.get("PORT") or PREFERRED_PORT)))
+        asked = os.environ.get("PORT") or str(PREFERRED_PORT)
+        if not (asked.isdecimal() and FIRST_OPEN_PORT <= int(asked) <= LAST_PORT):
+            raise RuntimeError(f"PORT={asked}: expected a number from {FIRST_OPEN_PORT} to {LAST_PORT}, such as 8080.")
+        return cls(load().home / "airflow", free_port(int(asked)))
 
     @property
     def url(self) -> str:
@@ -50,19 +56,14 @@ class Laptop:
         """A random secret of this installation, made at first use, readable by its owner only."""
         file = self.home / "secrets" / name
         if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as sink:
-                sink.write(secrets.token_urlsafe(24))
+            _write_secret(file, secrets.token_urlsafe(24))
         return file.read_text()
 
     def environment(self) -> dict[str, str]:
         """Environment variables for Airflow's components and for ``airflow`` by hand."""
         passwords = self.home / "secrets" / "passwords.json"
         if not passwords.exists():
-            password = self.secret("password")
-            passwords.write_text(json.dumps({USER: password}))
-            passwords.chmod(0o600)
+            _write_secret(passwords, json.dumps({USER: self.secret("password")}))
         path = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
         python_path = [str(PROJECT), str(PROJECT / "plugins"), str(PROJECT / "include" / "trainer" / "src")]
         return os.environ | {
@@ -82,7 +83,7 @@ class Laptop:
             "AIRFLOW__CORE__FERNET_KEY": "",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout={LOCK_SECONDS}",
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
@@ -99,18 +100,29 @@ class Laptop:
         }
 
 
+def _write_secret(file: Path, text: str) -> None:
+    """Write a file that only its owner may read; whole, or, interrupted, not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as sink:
+        sink.write(text)
+    unfinished.replace(file)
+
+
 def free_port(preferred: int) -> int:
     """The preferred port if nobody listens on it, else the next free one; says so.
 
     It is reserved among us until this process ends: two that start at the same moment would both find it free, and
     one would talk to the other's Airflow.
     """
-    for port in range(preferred, preferred + 100):
+    last = min(preferred + PORTS_TO_TRY - 1, LAST_PORT)
+    for port in range(preferred, last + 1):
         if _reserve(port):
             if port != preferred:
                 print(f"Port {preferred} is taken; using {port}.")
             return port
-    raise SystemExit(f"Ports {preferred} to {preferred + 99} are all taken. Say another: PORT=… make run")
+    raise RuntimeError(f"Ports {preferred} to {last} are all taken. Say another: PORT=… make run")
 
 
 def _reserve(port: int) -> bool:

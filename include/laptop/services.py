@@ -1,13 +1,15 @@
 """Start Airflow's components together, and end them together. ``python -m include.laptop.services``
 
 It runs as a child of ``make run`` and ends, with everything that it started, when its standard input closes: so
-also when its parent is killed. Each component is in a process group of its own, its output in a log file of its own.
+also when its parent is killed. Each component is in a process group of its own, its output in a log file of its own;
+one that ends (killed, out of memory) is started again.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +28,7 @@ COMPONENTS = {
     "triggerer": "triggerer --skip-serve-logs",
     "scheduler": "scheduler --skip-serve-logs",
 }
+RESTART_SECONDS = 3
 
 
 class Quiet:
@@ -37,21 +40,33 @@ class Quiet:
         pass
 
 
-def migrate(home: Path) -> None:
-    """Create or upgrade Airflow's database; quick when there is nothing to do."""
-    home.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, text=True)
+def migrate(database: Path) -> None:
+    """Create or upgrade Airflow's SQLite database, beside its place: interrupted, it leaves the old one, or none."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = database.with_suffix(".migrating")
+    unfinished.unlink(missing_ok=True)
+    if database.exists():
+        shutil.copyfile(database, unfinished)
+    environment = os.environ | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{unfinished}"}
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"Airflow's database in {home} could not be set up:\n{done.stderr[-3000:]}\nTry: make clean")
+        raise RuntimeError(
+            f"Airflow's database {database} could not be set up:\n{done.stderr[-3000:]}\n"
+            "Mend what it complains of (no space left?) and run the same again; `make clean` starts from nothing."
+        )
+    unfinished.replace(database)
 
 
 def supervise(logs: Path, url: str, home: Path) -> int:
-    """Run all components until one ends or standard input closes. Returns an exit code."""
+    """Keep all components running until standard input closes. Returns an exit code."""
     logs.mkdir(parents=True, exist_ok=True)
     manager = Manager(printer=Quiet())
     for name, arguments in COMPONENTS.items():
         log = shlex.quote(str(logs / f"{name}.log"))
-        command = f"exec {shlex.quote(sys.executable)} -m airflow {arguments} >>{log} 2>&1"
+        once = f"{shlex.quote(sys.executable)} -m airflow {arguments}"
+        again = f'echo "{name} ended with $?; it is started again in {RESTART_SECONDS} s"; sleep {RESTART_SECONDS}'
+        command = f"while :; do {once}; {again}; done >>{log} 2>&1"
         if name == "scheduler":  # its first tasks would fail before the API server answers
             command = f"{shlex.quote(sys.executable)} -m include.laptop.services --wait {url} && {command}"
         manager.add_process(name, command)

@@ -52,11 +52,6 @@ class TrainingJob:
     def name(self) -> str:
         return f"{self.prefix}-a{self.attempt}"
 
-    @property
-    def previous(self) -> str | None:
-        """Name of the attempt before, from whose checkpoint this one goes on."""
-        return replace(self, attempt=self.attempt - 1).name if self.attempt > 1 else None
-
     def as_attempt(self, number: int) -> TrainingJob:
         return replace(self, attempt=number)
 

@@ -151,11 +151,18 @@ class LocalService:
         write(folder / "configuration.json", json.dumps(configuration, indent=1))
         arguments = [*self.trainer, "--config", str(folder / "configuration.json")]
         arguments += ["--data", str(folder / "data"), "--output", str(folder / "output")]
-        if job.previous and (self.jobs / job.previous / "output" / "checkpoints").exists():
-            arguments += ["--resume", str(self.jobs / job.previous / "output")]
+        if resume := self._last_checkpointed(job):
+            arguments += ["--resume", str(resume)]
         environment = {"PYTHONPATH": str(TRAINER_SOURCE), "PYTHONUNBUFFERED": "1"}
         write(folder / "command.json", json.dumps({"arguments": arguments, "environment": environment}, indent=1))
         write(folder / "job.json", json.dumps(job.as_dict(), indent=1))
+
+    def _last_checkpointed(self, job: TrainingJob) -> Path | None:
+        """The output folder of the newest attempt before this one that got as far as a checkpoint."""
+        from detector_trainer.checkpoints import checkpoint_path
+
+        earlier = [self.jobs / job.as_attempt(number).name / "output" for number in range(job.attempt - 1, 0, -1)]
+        return next((output for output in earlier if checkpoint_path(output, "last").is_file()), None)
 
     def _provide(self, relative: str, local: Path) -> Path:
         """A file of the store at a local path: a link where the store is a folder, else a copy."""

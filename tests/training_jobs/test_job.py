@@ -29,6 +29,6 @@ def test_every_service_accepts_the_longest_name() -> None:
 
 def test_attempts_follow_each_other() -> None:
     job = TrainingJob("p", "local", "c", "d", {}, "run", 1.0)
-    assert (job.name, job.previous) == ("p-a1", None)
-    assert (job.as_attempt(3).name, job.as_attempt(3).previous) == ("p-a3", "p-a2")
+    assert job.name == "p-a1"
+    assert job.as_attempt(3).name == "p-a3"
     assert TrainingJob(**job.as_dict()) == job

@@ -25,19 +25,19 @@ import json, pathlib, signal, sys, time
 arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 told = json.loads(pathlib.Path(arguments["--config"]).read_text())
 output = pathlib.Path(arguments["--output"])
-(output / "checkpoints").mkdir(parents=True, exist_ok=True)
+(output / "checkpoints" / "last").mkdir(parents=True, exist_ok=True)
 stopped = []
 def stop(number, _):
     stopped.append(True)
     signal.signal(number, signal.SIG_DFL)  # like the trainer: asked twice, it ends at once
 signal.signal(signal.SIGTERM, stop)
-resume = pathlib.Path(arguments.get("--resume", output)) / "checkpoints" / "step"
+resume = pathlib.Path(arguments.get("--resume", output)) / "checkpoints" / "last" / "state.npz"
 step = int(resume.read_text()) if resume.exists() else 0
 print("starting at step", step, flush=True)
 while step < told["steps"]:
     time.sleep(0.05)
     step += 1
-    (output / "checkpoints" / "step").write_text(str(step))
+    (output / "checkpoints" / "last" / "state.npz").write_text(str(step))
     with (output / "metrics.jsonl").open("a") as metrics:
         metrics.write(json.dumps({"step": step, "steps": told["steps"], "loss": 1 / step}) + "\\n")
     if stopped:
@@ -209,6 +209,22 @@ def test_a_stop_from_outside_counts_as_lost_and_the_next_attempt_goes_on(service
     until(service, second.job.name, lambda status: status.succeeded)
     started = service.log_lines(second.job.name, 0).lines[0]
     assert int(started.rsplit(" ", 1)[1]) >= at.progress["step"]
+
+
+def test_goes_on_from_the_newest_attempt_that_has_a_checkpoint(service: LocalService, store: Store) -> None:
+    """The second was killed before its first checkpoint, though its folder was there."""
+    asked = job(store, steps=12)
+    for attempt, step in ((1, "10"), (2, None)):
+        folder = service.jobs / asked.as_attempt(attempt).name
+        last = folder / "output" / "checkpoints" / "last"
+        last.mkdir(parents=True)
+        if step is not None:
+            (last / "state.npz").write_text(step)
+        (folder / "job.json").write_text(json.dumps(asked.as_attempt(attempt).as_dict()))
+        (folder / "started").write_text("1")
+    third = pursue(service, asked, insist=False)
+    until(service, third.job.name, ended)
+    assert service.log_lines(third.job.name, 0).lines[0] == "starting at step 10"
 
 
 def test_killed_with_its_runner_it_is_lost(service: LocalService, store: Store) -> None:

@@ -1,0 +1,212 @@
+"""A whole Airflow whose components can be killed, frozen and started again, one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import sqlalchemy
+
+from include.laptop.api import Api
+from include.laptop.environment import USER, Laptop, free_port
+from include.laptop.leftovers import end_leftovers
+from include.laptop.services import COMPONENTS, wait_for
+from include.settings import PROJECT
+from include.store import Store
+
+FIRST_PORT = 18500
+# Airflow notices a dead part in seconds instead of minutes. The triggerer's own threshold stays at 30.
+IMPATIENT = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+    "AIRFLOW__CORE__PARALLELISM": "4",
+}
+FROZEN_SECONDS = 40.0  # beyond the threshold after which another triggerer takes over
+
+
+class Deployment:
+    """Airflow's components on a database of their own, the project's DAGs, and an empty store.
+
+    Args:
+        folder: of its own; holds Airflow's home, the state folder, lanner.yaml.
+        database: SQLAlchemy URL; None: SQLite in the folder.
+        triggerers: how many.
+    """
+
+    def __init__(self, folder: Path, database: str | None = None, triggerers: int = 1) -> None:
+        self.folder = folder
+        self.laptop = Laptop(folder / "airflow", free_port(FIRST_PORT))
+        self.environment = self.laptop.environment() | IMPATIENT
+        self.environment |= {"LANNER_HOME": str(folder / "state"), "LANNER_SETTINGS": str(folder / "lanner.yaml")}
+        if database is not None:
+            self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
+        self.commands = dict(COMPONENTS)
+        for number in range(2, triggerers + 1):
+            self.commands[f"triggerer-{number}"] = COMPONENTS["triggerer"]
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._engine = sqlalchemy.create_engine(self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+
+    @property
+    def jobs(self) -> Path:
+        return self.folder / "state" / "jobs"
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder / "state" / "store")
+
+    @property
+    def api(self) -> Api:
+        return Api(self.laptop.url, USER, self.laptop.secret("password"))
+
+    def __enter__(self) -> Deployment:
+        self.laptop.logs.mkdir(parents=True, exist_ok=True)
+        migrated = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"], env=self.environment, capture_output=True, text=True
+        )
+        assert migrated.returncode == 0, migrated.stderr
+        try:
+            self.start("api-server")
+            wait_for(self.laptop.url)
+            for name in self.commands:
+                if name != "api-server":
+                    self.start(name)
+            until(lambda: not self.api.unhealthy() and "train_local" in self.api.dags(), 120, "a healthy Airflow")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._running.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        end_leftovers(self.laptop.home)
+
+    # --- components
+
+    def start(self, name: str) -> None:
+        """Start a component, in a process group of its own."""
+        with (self.laptop.logs / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *self.commands[name].split()],
+                cwd=PROJECT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a component's main process and start another, as a supervisor would.
+
+        What it had forked lives on: the orphans of a dead scheduler are part of the trouble.
+        """
+        self._running[name].kill()
+        self._running[name].wait()
+        self.start(name)
+
+    def freeze(self, name: str) -> None:
+        os.killpg(self._running[name].pid, signal.SIGSTOP)
+
+    def wake(self, name: str) -> None:
+        os.killpg(self._running[name].pid, signal.SIGCONT)
+
+    # --- what the database says; it answers while the API server is dead, too
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        with self._engine.connect() as connection:
+            return list(connection.execute(sqlalchemy.text(statement), values))
+
+    def task_states(self, dag: str, run: str) -> dict[str, str | None]:
+        """State of every task (unmapped) of a run."""
+        found = self.rows(
+            "select task_id, state from task_instance where dag_id = :dag and run_id = :run", dag=dag, run=run
+        )
+        return {row.task_id: row.state for row in found}
+
+    def run_state(self, dag: str, run: str) -> str:
+        return self.rows("select state from dag_run where dag_id = :dag and run_id = :run", dag=dag, run=run)[0].state
+
+    def task_process(self, dag: str, run: str, task: str) -> psutil.Process | None:
+        """The process in which a task runs now; its parent is the worker that supervises it."""
+        found = self.rows(
+            "select id from task_instance where dag_id = :dag and run_id = :run and task_id = :task",
+            dag=dag,
+            run=run,
+            task=task,
+        )
+        title = f"airflow worker -- {found[0].id}".replace("-", "")
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if "".join(process.cmdline()).replace("-", "").startswith(title):
+                    return process
+        return None
+
+    # --- runs
+
+    def ingest(self, collection: str) -> None:
+        """Take in the collection's one batch, and wait until nothing of its cascade runs any more."""
+        self.api.trigger("ingest_images", {"collection": collection, "batch": "all"})
+        until(lambda: self._settled(collection, "compare_detectors"), 240, f"the first cascade of {collection}")
+
+    def retrain(self, collection: str) -> str:
+        """Plan a new generation; returns the run of ``train_local`` that follows."""
+        before = self.training_runs()
+        body = {"logical_date": None, "partition_key": f"{collection}:all", "conf": {"retrain": True}}
+        self.api.post("/dags/plan_training/dagRuns", body)
+        until(lambda: self.training_runs() - before, 60, "a run of train_local")
+        return (self.training_runs() - before).pop()
+
+    def training_runs(self) -> set[str]:
+        return {row.run_id for row in self.rows("select run_id from dag_run where dag_id = 'train_local'")}
+
+    def partition(self, run: str) -> str:
+        """``collection:batch:number`` of a run of ``train_local``."""
+        return self.rows("select partition_key from dag_run where run_id = :run and dag_id = 'train_local'", run=run)[
+            0
+        ].partition_key
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self.api._call("PATCH", path, json=body)
+
+    def mark_failed(self, run: str) -> None:
+        self.patch(f"/dags/train_local/dagRuns/{run}", {"state": "failed"})
+
+    def clear(self, run: str, task: str) -> None:
+        body = {"dry_run": False, "dag_run_id": run, "task_ids": [task], "only_failed": False, "only_running": False}
+        self.api.post("/dags/train_local/clearTaskInstances", body)
+
+    def _settled(self, collection: str, last: str) -> bool:
+        runs = self.api.runs(f"{collection}:")
+        return any(run.dag == last for run in runs) and not any(run.unfinished for run in runs)
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """What a condition returns once it is true; fails after some seconds, saying what was awaited."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come within {seconds:.0f} s")
+        time.sleep(0.2)
+    return found
+
+
+@contextlib.contextmanager
+def folder_that_stays(path: Path) -> Iterator[Path]:
+    """A folder that is named when a test in it fails, so that its logs can be read."""
+    try:
+        yield path
+    except BaseException:
+        print(f"Logs and state: {path}")
+        raise

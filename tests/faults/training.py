@@ -1,0 +1,182 @@
+"""One training of the sample, watched from outside: in which phase it is, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ruamel.yaml import YAML
+
+from include.dataset.sample import write_sample
+from include.documents import ResultDocument, State
+from include.laptop.leftovers import MARK
+from tests.faults.deployment import Deployment
+
+COLLECTION = "toy"
+IMAGES = 120
+STEPS = 160
+CHECKPOINT_EVERY = 10
+TRAINING = {
+    "input_size": 96,
+    "width": 0.35,
+    "weights": "none",
+    "steps": STEPS,
+    "batch_size": 4,
+    "evaluate_every": 80,
+    "checkpoint_every": CHECKPOINT_EVERY,
+    "augmentation": {"mirror": False},
+}
+SECONDS = 420  # for a training that is hit again and again
+LOOK = 0.01  # seconds between two looks; the gap between submitting and recording is a few hundredths
+
+
+class Phase(StrEnum):
+    """Where a run of train_local is, in order."""
+
+    BEFORE_SUBMIT = "before submit"
+    SUBMITTING = "between submit and record"
+    WAITING = "while waiting"
+    COLLECTING = "collecting"
+    EXPORTING = "exporting"
+    SCORING = "scoring"
+    REGISTERING = "registering"
+
+    @property
+    def task(self) -> str:
+        """The task that is at work in this phase."""
+        return {
+            Phase.BEFORE_SUBMIT: "submit",
+            Phase.SUBMITTING: "submit",
+            Phase.WAITING: "wait",
+            Phase.COLLECTING: "collect",
+            Phase.EXPORTING: "export",
+            Phase.SCORING: "score",
+            Phase.REGISTERING: "register",
+        }[self]
+
+
+Faults = dict[Phase, Callable[["Training"], None]]
+
+
+@dataclass
+class Training:
+    """A run of ``train_local`` for a generation of its own."""
+
+    deployment: Deployment
+    run: str
+
+    @property
+    def generation(self) -> str:
+        """``g7``: plans of the sample raise it one by one, so it is the plan's number."""
+        return "g" + self.deployment.partition(self.run).rpartition(":")[2]
+
+    @property
+    def jobs(self) -> list[Path]:
+        """Folders of this training's attempts, the first one first."""
+        return sorted(self.deployment.jobs.glob(f"*-{self.generation}-a*"))
+
+    def phase(self) -> Phase | None:
+        """The phase that shows now, if one does."""
+        states = self.deployment.task_states("train_local", self.run)
+        if states.get("submit") == "running":
+            started = [job for job in self.jobs if (job / "started").exists()]
+            return Phase.SUBMITTING if started else Phase.BEFORE_SUBMIT
+        if states.get("wait") == "deferred" and self.jobs and steps_of(self.jobs[-1]):
+            return Phase.WAITING
+        for phase in (Phase.COLLECTING, Phase.EXPORTING, Phase.SCORING, Phase.REGISTERING):
+            if states.get(phase.task) == "running":
+                return phase
+        return None
+
+    def ended(self) -> bool:
+        return self.deployment.run_state("train_local", self.run) in {"success", "failed"}
+
+    def follow(self, faults: Faults, seconds: float = SECONDS) -> None:
+        """Strike once in each phase that is asked for, as soon as it shows; return when the run has ended."""
+        outstanding = dict(faults)
+        deadline = time.monotonic() + seconds
+        while not self.ended():
+            phase = self.phase()
+            if phase in outstanding:
+                outstanding.pop(phase)(self)
+            if time.monotonic() > deadline:
+                states = self.deployment.task_states("train_local", self.run)
+                raise AssertionError(f"{self.run} had not ended after {seconds:.0f} s: {states}")
+            time.sleep(LOOK)
+        assert not outstanding, f"these phases were never seen: {', '.join(outstanding)}"
+
+    def result(self) -> ResultDocument:
+        collection, _, key = self.deployment.partition(self.run).partition(":")
+        found = self.deployment.store.newest(ResultDocument, collection, f"{key}/local")
+        assert found is not None, "no result was written"
+        return found[1]
+
+
+def declare(deployment: Deployment) -> None:
+    """Put the sample into the deployment's lanner.yaml, its images beside it."""
+    write_sample(deployment.folder / "images", images=IMAGES)
+    collection = {
+        "source": str(deployment.folder / "images"),
+        "targets": {"local": {"preset": "sample", "training": TRAINING}},
+    }
+    with (deployment.folder / "lanner.yaml").open("w") as file:
+        YAML().dump({"collections": {COLLECTION: collection}}, file)
+
+
+def steps_of(job: Path) -> list[int]:
+    """The steps whose loss an attempt wrote down."""
+    try:
+        lines = (job / "output" / "metrics.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    whole = [json.loads(line) for line in lines if line.endswith("}")]
+    return [line["step"] for line in whole if "loss" in line]
+
+
+def trainings_at_work(deployment: Deployment) -> list[str]:
+    """Command lines of the trainers and their runners that this deployment has running."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline())
+            ours = process.environ().get(MARK) == str(deployment.laptop.home)
+        except psutil.Error:
+            continue
+        if ours and ("detector_trainer" in command or "local_runner" in command):
+            found.append(command)
+    return found
+
+
+def said(result: ResultDocument) -> dict[str, Any]:
+    """What a result says of its model, without times and names: equal for two trainings of the same."""
+    assert result.training is not None
+    return {
+        "state": result.state,
+        "steps": result.training.steps,
+        "best_step": result.training.best_step,
+        "validation_mAP": result.training.validation_mAP,
+        "exports": {export.format: (export.metrics, export.bytes) for export in result.exports},
+        "tflite": {e.format: e.sha256 for e in result.exports if e.format.startswith("tflite")},
+    }
+
+
+def assert_whole(training: Training, like: ResultDocument, attempts: int = 1) -> None:
+    """The run is green, trained exactly once, left nothing running, and says what the undisturbed one says."""
+    deployment, result = training.deployment, training.result()
+    assert deployment.run_state("train_local", training.run) == "success", deployment.task_states(
+        "train_local", training.run
+    )
+    assert result.state is State.SUCCEEDED
+    assert len(training.jobs) == attempts, training.jobs
+    assert result.job == training.jobs[-1].name
+    steps = [step for job in training.jobs for step in steps_of(job)]
+    assert steps[-1] == STEPS
+    assert len(steps_of(training.jobs[-1])) == len(set(steps_of(training.jobs[-1]))), "a step was trained twice"
+    assert trainings_at_work(deployment) == []
+    assert said(result) == said(like)
