@@ -17,12 +17,12 @@ MINUTES ?=
 CONFIG ?=
 SPLIT ?=
 
-.PHONY: help run test system airflow tensorboard lint lock clean
+.PHONY: help run test test-faults system system-faults airflow tensorboard lint lock clean
 
 help: ## this list
 	@echo "make run    [DATA=folder] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json] [SPLIT=given] [PORT=8080]"
 	@echo "            DATA: images with Pascal VOC XML or COCO JSON; without it, handwritten digits made on the spot"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 
 run: $(VENV)/ready ## train, score and export a detector in an Airflow on this machine
 	@$(PYTHON) -m include.laptop $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
@@ -37,14 +37,25 @@ tensorboard: $(VENV)/ready ## curves and pictures of all trainings on this machi
 test: $(VENV)/ready system ## all tests
 	$(PYTHON) -m pytest
 
+test-faults: $(VENV)/ready system system-faults ## half an hour: parts of a real Airflow killed, frozen, locked, starved
+	$(PYTHON) -m pytest -m faults -v
+
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
-system:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+# $(1): a command that succeeds if it is there; $(2): Debian's package
+define debian_package
+	@( $(1) ) >/dev/null 2>&1 || { \
 		SUDO=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
 		if command -v apt-get >/dev/null && { [ -z "$$SUDO" ] || $$SUDO true 2>/dev/null; }; then \
-			echo "Installing Chromium, in which the report is tested."; \
-			$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq chromium >/dev/null; \
-		else echo "Chromium is not here and may not be installed; the tests that need it will skip."; fi; } || true
+			echo "Installing $(2), which some tests need."; \
+			$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq $(2) >/dev/null; \
+		else echo "$(2) is not here and may not be installed; the tests that need it will skip."; fi; } || true
+endef
+
+system:
+	$(call debian_package,command -v chromium || command -v google-chrome,chromium)
+
+system-faults:
+	$(call debian_package,ls /usr/lib/postgresql/*/bin/pg_ctl || command -v pg_ctl,postgresql)
 
 lint: $(VENV)/ready ## ruff with Airflow's rules, formatting, types
 	$(VENV)/bin/ruff check .
@@ -61,8 +72,4 @@ clean: ## remove the environment and all state; lanner.yaml stays
 $(VENV)/ready: requirements.txt
 	@if [ -z "$(PYTHON3)" ]; then echo "Python 3.11, 3.12 or 3.13 is needed, and none is on PATH." \
 		"Install one (Debian: apt install python3 python3-venv), or name it: make $(MAKECMDGOALS) PYTHON3=/path/to/python3"; exit 2; fi
-	@echo "Setting up $(VENV) with $(PYTHON3); this takes a minute or two."
-	@rm -rf $(VENV) && $(PYTHON3) -m venv $(VENV) || { echo "Python has no venv (Debian: apt install python3-venv)."; exit 2; }
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check $$(grep -E '^uv==' requirements.txt | cut -d' ' -f1)
-	@$(VENV)/bin/uv pip sync --quiet --python $(PYTHON) requirements.txt
-	@touch $@
+	@"$(PYTHON3)" include/laptop/set_up.py $(VENV) requirements.txt
