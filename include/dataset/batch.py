@@ -19,7 +19,7 @@ from include.dataset.given_split import given_sides
 from include.dataset.image_check import MAX_BYTES, ImageFacts, inspect_image
 from include.dataset.manifest import SoundImage, encode_line, write_hashed
 from include.dataset.quarantine import Notes, Problem, Refused, fault
-from include.dataset.source import SourceFiles, image_stem, list_source, read_inside
+from include.dataset.source import SourceFiles, image_stem, list_source
 from include.dataset.voc_folder import voc_candidates
 from include.documents import BatchDocument, Count, Fault, Side
 from include.store import Store
@@ -145,7 +145,7 @@ class BatchCheck:
         path, annotation = candidate.image, candidate.annotation
         assert path and annotation, "a candidate without a problem is a whole pair"
         try:
-            facts = inspect_image(read_inside(self.files.root, path, MAX_BYTES), path)
+            facts = inspect_image(self.files.read(path, MAX_BYTES), path)
         except Refused as refused:
             return None, [refused.problem, *annotation.problems]
         problems = check_size(annotation, facts.width, facts.height, self.notes)

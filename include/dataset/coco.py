@@ -14,7 +14,7 @@ from typing import Any
 
 from include.dataset.annotation import Annotation, Box, Candidate, pixels
 from include.dataset.quarantine import Notes, Problem, Refused
-from include.dataset.source import SourceFiles, read_inside
+from include.dataset.source import SourceFiles
 
 MAX_JSON_BYTES = 1 << 30
 
@@ -26,7 +26,7 @@ def load_instances(files: SourceFiles) -> tuple[dict[str, Entry], list[Problem]]
     instances, problems = {}, []
     for path in files.json:
         try:
-            content = json.loads(read_inside(files.root, path, MAX_JSON_BYTES))
+            content = json.loads(files.read(path, MAX_JSON_BYTES))
         except Refused as refused:
             problems.append(refused.problem)
         except (ValueError, RecursionError) as error:

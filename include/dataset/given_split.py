@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from include.dataset.quarantine import Notes
-from include.dataset.source import SourceFiles, image_stem, read_inside
+from include.dataset.source import SourceFiles, image_stem
 from include.documents import Side
 
 MAX_LIST_BYTES = 256 << 20
@@ -43,7 +43,7 @@ def given_sides(files: SourceFiles, notes: Notes) -> dict[str, Side]:
     for name, side in SET_SIDES:
         for path in files.image_sets:
             if PurePosixPath(path).stem == name:
-                lines = read_inside(files.root, path, MAX_LIST_BYTES).decode(errors="replace").splitlines()
+                lines = files.read(path, MAX_LIST_BYTES).decode(errors="replace").splitlines()
                 stems |= {line.split()[0]: side for line in lines if line.strip()}
     sides: dict[str, Side] = {}
     for image in files.images:

@@ -97,22 +97,22 @@ def write_shard(store: Store, shard: PlannedShard) -> Shard:
     Raises:
         SourceChanged: an image is gone or has other bytes than when the batch was checked.
     """
-    digest, size = hashlib.sha256(), 0
+    digest, size, source = hashlib.sha256(), 0, Path(shard.source)
     with store.writing(shard.path) as temporary, temporary.open("wb") as file:
         for labelled in planned_images(store, shard):
-            record = frame(encode_example(features(labelled, read_checked(shard.source, labelled.image))))
-            digest.update(record)
-            size += len(record)
-            file.write(record)
+            for part in frame(encode_example(features(labelled, read_checked(source, labelled.image)))):
+                digest.update(part)
+                size += len(part)
+                file.write(part)
     written = Shard(path=shard.path, sha256=digest.hexdigest(), bytes=size, images=shard.images, boxes=shard.boxes)
     store.write(about(shard), written.model_dump_json().encode())
     return written
 
 
-def read_checked(source: str, image: SoundImage) -> bytes:
+def read_checked(source: Path, image: SoundImage) -> bytes:
     """The bytes of an image, after making sure that they are still those that were checked."""
     try:
-        data = read_inside(Path(source), image.file, MAX_BYTES)
+        data = read_inside(source, image.file, MAX_BYTES)
     except Refused as refused:
         raise SourceChanged(
             f"{image.file} in {source} cannot be read any more ({refused.problem.code}: {refused.problem.value}). "

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
-from include.dataset.quarantine import Refused
+from include.dataset.quarantine import Problem, Refused
 
+Kind = Literal["images", "xml", "json", "image_sets"]
+
+ANNOTATIONS: dict[str, Kind] = {".xml": "xml", ".json": "json"}
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 OTHER_SUFFIXES = {".xml", ".json", ".txt", ".csv", ".md", ".pbtxt", ".yaml", ".yml"}
+SET_ASIDE = ".set-aside.jsonl"  # in the batch's folder: what an archive held that was not unpacked, and why
+OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer does not block the opening
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # how JPEG and PNG files begin
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFiles:
-    """Paths relative to ``root``, with forward slashes, sorted."""
+    """Paths relative to ``root``, with forward slashes, sorted.
+
+    What an archive held and was not unpacked (``unread``) is listed like the rest, so that it is matched and counted
+    like the rest; reading it is refused for the reason for which it was set aside.
+    """
 
     root: Path
     images: tuple[str, ...]
@@ -24,6 +37,13 @@ class SourceFiles:
     json: tuple[str, ...]
     image_sets: tuple[str, ...]  # ImageSets/Main/*.txt
     not_followed: tuple[str, ...]  # folders that are symbolic links
+    unread: Mapping[str, Problem] = field(default_factory=dict)
+
+    def read(self, relative: str, limit: int) -> bytes:
+        """The contents of one of the files, at most ``limit`` bytes; ``Refused`` if it cannot be had."""
+        if problem := self.unread.get(relative):
+            raise Refused(*problem)
+        return read_inside(self.root, relative, limit)
 
 
 def list_source(root: Path) -> SourceFiles:
@@ -36,25 +56,45 @@ def list_source(root: Path) -> SourceFiles:
     """
     if not root.is_dir():
         raise NotADirectoryError(f"{root} is not a folder. A batch is a folder of images and their annotations.")
-    images, xml, json, image_sets, not_followed = [], [], [], [], []
+    found: dict[Kind, list[str]] = {"images": [], "xml": [], "json": [], "image_sets": []}
+    not_followed: list[str] = []
     for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "__MACOSX")))
+        subfolders[:] = sorted(name for name in subfolders if not passed_over(name))
         here = PurePosixPath(Path(folder).relative_to(root).as_posix())
         not_followed += [str(here / name) for name in subfolders if Path(folder, name).is_symlink()]
         for name in names:
-            relative, suffix = str(here / name), PurePosixPath(name).suffix.lower()
-            if name.startswith("."):
-                continue
-            if suffix == ".xml":
-                xml.append(relative)
-            elif suffix == ".json":
-                json.append(relative)
-            elif suffix == ".txt" and here.parts[-2:] == ("ImageSets", "Main"):
-                image_sets.append(relative)
-            elif suffix in IMAGE_SUFFIXES or (suffix not in OTHER_SUFFIXES and begins_like_image(Path(folder, name))):
-                images.append(relative)
-    found = (tuple(sorted(paths)) for paths in (images, xml, json, image_sets, not_followed))
-    return SourceFiles(root, *found)
+            if not passed_over(name) and (kind := kind_of(here / name) or kind_of_contents(Path(folder, name))):
+                found[kind].append(str(here / name))
+    unread = read_set_aside(root)
+    for path in unread:
+        if kind := kind_of(PurePosixPath(path)):
+            found[kind].append(path)
+    images, xml, json_files, image_sets, links = (tuple(sorted(paths)) for paths in (*found.values(), not_followed))
+    return SourceFiles(root, images, xml, json_files, image_sets, links, unread)
+
+
+def passed_over(name: str) -> bool:
+    """Is this the name of a file or folder that is nobody's data: hidden, or left by macOS in an archive?"""
+    return name.startswith((".", "__MACOSX"))
+
+
+def kind_of(path: PurePosixPath) -> Kind | None:
+    """Which of a batch's kinds of files a path's name says, if it says any."""
+    suffix = path.suffix.lower()
+    if suffix == ".txt":
+        return "image_sets" if path.parts[-3:-1] == ("ImageSets", "Main") else None
+    return "images" if suffix in IMAGE_SUFFIXES else ANNOTATIONS.get(suffix)
+
+
+def kind_of_contents(path: Path) -> Kind | None:
+    return "images" if path.suffix.lower() not in OTHER_SUFFIXES and begins_like_image(path) else None
+
+
+def read_set_aside(root: Path) -> dict[str, Problem]:
+    """What the unpacker of this folder, if it came from an archive, left out (see ``archive.py``)."""
+    record = root / SET_ASIDE
+    lines = record.read_text().splitlines() if record.is_file() else []
+    return {(problem := Problem(*json.loads(line))).file: problem for line in lines}
 
 
 def begins_like_image(path: Path) -> bool:
@@ -74,25 +114,52 @@ def image_stem(path: str) -> str:
 
 
 def read_inside(root: Path, relative: str, limit: int) -> bytes:
-    """The contents of a file of the batch.
+    """The contents of a file of the batch. What is checked is what is read: the file is opened once, and first.
 
     Raises:
         Refused: ``leaves_source``, ``bad_file_name``, ``file_too_large`` (more than ``limit`` bytes) or
             ``unreadable_file`` (also for pipes and devices, which could block for ever).
     """
+    path = f"{root}/{relative}"
     try:
         relative.encode()
+        if relative.startswith("/") or ".." in relative.split("/"):
+            raise Refused("leaves_source", relative)
+        file = os.open(path, OPEN_FLAGS | os.O_NOFOLLOW)
     except UnicodeEncodeError as error:
         raise Refused("bad_file_name", relative) from error
-    path = root / relative
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) != errno.ELOOP:
+            raise Refused("unreadable_file", relative, value=getattr(error, "strerror", None) or error) from error
+        file = _open_link(root, relative)
     try:
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-            raise Refused("leaves_source", relative, value=path.readlink())
-        status = path.stat()
+        status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
             raise Refused("unreadable_file", relative, value=stat.filemode(status.st_mode))
         if status.st_size > limit:
             raise Refused("file_too_large", relative, value=f"{status.st_size} bytes, limit {limit}")
-        return path.read_bytes()
+        return _read_all(file, status.st_size)
+    except OSError as error:
+        raise Refused("unreadable_file", relative, value=error.strerror or error) from error
+    finally:
+        os.close(file)
+
+
+def _open_link(root: Path, relative: str) -> int:
+    """Open what a symbolic link of the batch means, if that is in the batch too."""
+    path = root / relative
+    try:
+        target = path.resolve()
+        if not target.is_relative_to(root.resolve()):
+            raise Refused("leaves_source", relative, value=path.readlink())
+        return os.open(target, OPEN_FLAGS | os.O_NOFOLLOW)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, before Python 3.13
         raise Refused("unreadable_file", relative, value=getattr(error, "strerror", None) or error) from error
+
+
+def _read_all(file: int, size: int) -> bytes:
+    """All bytes of an open file, in one go where it did not change under us."""
+    data = os.read(file, size + 1)
+    while len(data) < size and (more := os.read(file, size + 1 - len(data))):  # Linux reads at most 2 GiB at once
+        data += more
+    return data

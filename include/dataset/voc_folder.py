@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from include.dataset.annotation import Annotation, Candidate
 from include.dataset.quarantine import Notes, Problem, Refused
-from include.dataset.source import SourceFiles, image_stem, read_inside
+from include.dataset.source import SourceFiles, image_stem
 from include.dataset.voc import read_annotation
 
 MAX_XML_BYTES = 16 << 20
@@ -107,7 +107,7 @@ def _slashes(path: str) -> str:
 
 
 def _read(files: SourceFiles, xml: str) -> Annotation:
-    return read_annotation(read_inside(files.root, xml, MAX_XML_BYTES), xml)
+    return read_annotation(files.read(xml, MAX_XML_BYTES), xml)
 
 
 def _by_stem(images: Iterator[str] | tuple[str, ...]) -> dict[str, list[str]]:
