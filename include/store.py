@@ -7,12 +7,14 @@ sees the old content or the new, never half of either, and two writers of the sa
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,10 +26,20 @@ if TYPE_CHECKING:
     D = TypeVar("D", bound=Document)
 
 COPY_BLOCK = 1 << 20  # bytes
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class NotInStore(FileNotFoundError):
     """A path that a document names is not in the store."""
+
+
+class StoreFull(OSError):
+    """There is no room left where the store lies. What was being written is not there, not even in part."""
+
+
+class StoreNotWritable(PermissionError):
+    """The store may be read, not written."""
 
 
 class Store:
@@ -83,23 +95,41 @@ class Store:
         it is complete, so there the file is written locally and uploaded at the end.
         """
         target = self.path(relative)
-        if self.is_local:
-            directory = Path(str(target.parent))
-            directory.mkdir(parents=True, exist_ok=True)
-        else:
-            import tempfile
-
-            directory = Path(tempfile.gettempdir())
+        directory = Path(str(target.parent)) if self.is_local else Path(tempfile.gettempdir())
         temporary = directory / f".{uuid.uuid4().hex}.part"
+        with self._explaining(relative):
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                yield temporary
+                if self.is_local:
+                    temporary.replace(str(target))
+                else:
+                    with temporary.open("rb") as source, target.open("wb") as sink:
+                        shutil.copyfileobj(source, sink, COPY_BLOCK)
+            finally:
+                with suppress(OSError):  # on a disk that has become read-only it cannot have been written either
+                    temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _explaining(self, relative: str) -> Iterator[None]:
+        """Say what to do about a disk that is full or may not be written."""
         try:
-            yield temporary
-            if self.is_local:
-                temporary.replace(str(target))
-            else:
-                with temporary.open("rb") as source, target.open("wb") as sink:
-                    shutil.copyfileobj(source, sink, COPY_BLOCK)
-        finally:
-            temporary.unlink(missing_ok=True)
+            yield
+        except OSError as error:
+            what = f"{relative} cannot be written: {self.root}"
+            if error.errno in FULL:
+                raise StoreFull(
+                    error.errno,
+                    f"{what} is full. Nothing of it was left behind. Make room, or move the store ('store:' in "
+                    "lanner.yaml, LANNER_HOME); then clear the task in Airflow, if it has not gone on by itself.",
+                ) from error
+            if error.errno in NOT_WRITABLE and str(error.filename or "").startswith(str(self.root)):
+                raise StoreNotWritable(
+                    error.errno,
+                    f"{what} may not be written by this user, or is mounted read-only. Expected a folder that "
+                    "Airflow's user may write; change its owner or the mount, then clear the task in Airflow.",
+                ) from error
+            raise
 
     def create(self, relative: str, data: bytes) -> bool:
         """Write a file only if none is there, atomically; False if someone else was first (a *claim*)."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,21 @@ from include.store import Store
 FIRST_PORT = 18500
 # Airflow notices a dead part in seconds instead of minutes. The triggerer's own threshold stays at 30.
 IMPATIENT = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "4",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__CORE__PARALLELISM": "4",
 }
 FROZEN_SECONDS = 40.0  # beyond the threshold after which another triggerer takes over
+
+
+class Hand(Api):
+    """The API, also for what a person changes in the UI."""
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call("PATCH", path, json=body)
 
 
 class Deployment:
@@ -65,8 +73,8 @@ class Deployment:
         return Store(self.folder / "state" / "store")
 
     @property
-    def api(self) -> Api:
-        return Api(self.laptop.url, USER, self.laptop.secret("password"))
+    def api(self) -> Hand:
+        return Hand(self.laptop.url, USER, self.laptop.secret("password"))
 
     def __enter__(self) -> Deployment:
         self.laptop.logs.mkdir(parents=True, exist_ok=True)
@@ -158,7 +166,7 @@ class Deployment:
     def ingest(self, collection: str) -> None:
         """Take in the collection's one batch, and wait until nothing of its cascade runs any more."""
         self.api.trigger("ingest_images", {"collection": collection, "batch": "all"})
-        until(lambda: self._settled(collection, "compare_detectors"), 240, f"the first cascade of {collection}")
+        until(lambda: self._settled(collection, "compare_detectors"), 400, f"the first cascade of {collection}")
 
     def retrain(self, collection: str) -> str:
         """Plan a new generation; returns the run of ``train_local`` that follows."""
@@ -173,15 +181,11 @@ class Deployment:
 
     def partition(self, run: str) -> str:
         """``collection:batch:number`` of a run of ``train_local``."""
-        return self.rows("select partition_key from dag_run where run_id = :run and dag_id = 'train_local'", run=run)[
-            0
-        ].partition_key
-
-    def patch(self, path: str, body: dict[str, Any]) -> Any:
-        return self.api._call("PATCH", path, json=body)
+        statement = "select partition_key from dag_run where dag_id = 'train_local' and run_id = :run"
+        return self.rows(statement, run=run)[0].partition_key
 
     def mark_failed(self, run: str) -> None:
-        self.patch(f"/dags/train_local/dagRuns/{run}", {"state": "failed"})
+        self.api.patch(f"/dags/train_local/dagRuns/{run}", {"state": "failed"})
 
     def clear(self, run: str, task: str) -> None:
         body = {"dry_run": False, "dag_run_id": run, "task_ids": [task], "only_failed": False, "only_running": False}
@@ -200,13 +204,3 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
             raise AssertionError(f"{what} did not come within {seconds:.0f} s")
         time.sleep(0.2)
     return found
-
-
-@contextlib.contextmanager
-def folder_that_stays(path: Path) -> Iterator[Path]:
-    """A folder that is named when a test in it fails, so that its logs can be read."""
-    try:
-        yield path
-    except BaseException:
-        print(f"Logs and state: {path}")
-        raise

@@ -1,4 +1,4 @@
-"""SIGKILL of every part, in every phase of a training: one training, a green run, the same result, nothing left over."""
+"""SIGKILL of every part in every phase of a training: trained once, a green run, the same result, nothing left over."""
 
 from __future__ import annotations
 
