@@ -254,6 +254,11 @@ class ResultDocument(Document):
     model_version: str | None = None  # "<registered model>/<version>"
 
     @property
+    def complete(self) -> bool:
+        """Trained, scored and registered: nothing is left to do for it."""
+        return self.state is State.SUCCEEDED and self.model_version is not None
+
+    @property
     def pointer(self) -> str:
         return self.pointer_for(self.collection, f"{self.key}/{self.target}")
 

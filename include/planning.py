@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detector_trainer.configuration import Configuration
-from include.documents import DatasetDocument, PlanDocument, ResultDocument, State, TargetPlan
+from include.documents import DatasetDocument, PlanDocument, ResultDocument, TargetPlan
 from include.settings import PROJECT, CollectionSettings, TargetSettings
 from include.store import Store
 
@@ -70,9 +70,9 @@ def newest_plan(store: Store, collection: str, batch: str) -> tuple[int, PlanDoc
 
 
 def succeeded(store: Store, plan: PlanDocument) -> bool:
-    """All targets of a plan have reported success."""
+    """All targets of a plan have reported a model that was trained, scored and registered."""
     results = [store.newest(ResultDocument, plan.collection, f"{plan.key}/{target.target}") for target in plan.targets]
-    return all(found is not None and found[1].state is State.SUCCEEDED for found in results)
+    return all(found is not None and found[1].complete for found in results)
 
 
 def resolve(store: Store, collection: str, name: str, target: TargetSettings) -> dict[str, Any]:

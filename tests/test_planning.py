@@ -57,9 +57,17 @@ def plan(store: Store, retrain: bool = False, **training: object) -> tuple[PlanD
     return plan_training(store, settings(**training), "toy", "all", retrain=retrain)
 
 
-def report(store: Store, planned: PlanDocument, state: State = State.SUCCEEDED) -> ResultDocument:
+def report(
+    store: Store, planned: PlanDocument, state: State = State.SUCCEEDED, version: str | None = "toy/1"
+) -> ResultDocument:
     result = ResultDocument(
-        collection="toy", key=planned.key, target="local", plan=planned.path, dataset_id=planned.dataset_id, state=state
+        collection="toy",
+        key=planned.key,
+        target="local",
+        plan=planned.path,
+        dataset_id=planned.dataset_id,
+        state=state,
+        model_version=version if state is State.SUCCEEDED else None,
     )
     store.put(result)
     return result
@@ -80,9 +88,12 @@ def test_nothing_is_planned_twice_once_it_has_succeeded(store: Store) -> None:
     assert plan(store) == (first, False)
 
 
-def test_what_has_not_succeeded_is_planned_again_under_a_new_number(store: Store) -> None:
+@pytest.mark.parametrize("state", [State.FAILED, State.SUCCEEDED])
+def test_what_has_not_succeeded_or_is_not_registered_is_planned_again_under_a_new_number(
+    store: Store, state: State
+) -> None:
     first, _ = plan(store)
-    report(store, first, State.FAILED)
+    report(store, first, state, version=None)
     second, needed = plan(store)
     assert needed
     assert (second.key, second.generation) == ("all:2", 1)  # the generation stays, so the job is found and goes on

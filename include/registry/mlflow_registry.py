@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from include.documents import ResultDocument, State
 
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 ALIAS = "candidate"
 RESULT_TAG = "lanner.result"
 NOT_A_CURVE = {"time", "step", "steps", "seconds_left"}
+AWAY = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"})  # what MLflow calls no connection, or a locked database
 METRICS_PER_CALL = 1000  # MLflow's limit for one batch
+
+
+class RegistryAway(ConnectionError):
+    """MLflow cannot be reached now; trying again later may help."""
 
 
 def register(
@@ -46,6 +53,7 @@ def register(
 
     Raises:
         ValueError: the result is not SUCCEEDED or has no exports.
+        RegistryAway: MLflow does not answer, or its database is locked.
     """
     if result.state is not State.SUCCEEDED or not result.exports:
         raise ValueError(
@@ -54,14 +62,15 @@ def register(
         )
     client = connect(tracking_uri)
     tags = _tags(result, store_root, code_version)
-    version = _existing_version(client, registered_model, tags[RESULT_TAG])
-    if version is None:
-        experiment = _experiment(client, registered_model, f"{store_root}/{result.collection}")
-        run_id = _recorded_run(client, experiment, tags, result, configuration, history)
-        _ensure_registered_model(client, registered_model)
-        source = f"{store_root}/{result.model}"
-        version = client.create_model_version(registered_model, source, run_id, tags=tags).version
-    _point_candidate_to(client, registered_model, int(version))
+    with _telling_where(tracking_uri):
+        version = _existing_version(client, registered_model, tags[RESULT_TAG])
+        if version is None:
+            experiment = _experiment(client, registered_model, f"{store_root}/{result.collection}")
+            run_id = _recorded_run(client, experiment, tags, result, configuration, history)
+            _ensure_registered_model(client, registered_model)
+            source = f"{store_root}/{result.model}"
+            version = client.create_model_version(registered_model, source, run_id, tags=tags).version
+        _point_candidate_to(client, registered_model, int(version))
     return f"{registered_model}/{version}"
 
 
@@ -74,9 +83,29 @@ def result_identity(result: ResultDocument) -> str:
 def connect(tracking_uri: str) -> MlflowClient:
     """MLflow's client, which does not phone home."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # Airflow tries the whole task again, and later
     from mlflow.tracking import MlflowClient
 
     return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+
+@contextmanager
+def _telling_where(tracking_uri: str) -> Iterator[None]:
+    """Turn MLflow's silence into a word on what to do; MLflow's own message may hold the URI's password."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in AWAY:
+            raise
+        parts = urlsplit(tracking_uri)
+        shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        cause = type(error.__context__ or error).__name__
+        raise RegistryAway(
+            f"MLflow at {shown} does not answer ({cause}). The model is in the store, with its scores; only the "
+            "registration is missing. Start MLflow, or mend 'mlflow:' in lanner.yaml, then clear this task."
+        ) from None
 
 
 def _existing_version(client: MlflowClient, name: str, identity: str) -> str | None:

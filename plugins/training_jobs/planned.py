@@ -83,10 +83,15 @@ def conclude(
 
 
 def require_success(store: Store, partition: Partition, target: str) -> None:
-    """Fail, without a retry, unless the target's result for a plan is SUCCEEDED."""
+    """Fail, without a retry, unless the target's result for a plan is SUCCEEDED and in the registry."""
     found = store.newest(ResultDocument, partition.collection, f"{partition.key}/{target}")
     if found is None:
         raise AirflowFailException("No result was written; see the log of report.")
     path, result = found
     if result.state is not State.SUCCEEDED:
         raise AirflowFailException(f"{result.state} ({result.reason}): {result.message} The whole result: {path}")
+    if not result.complete:
+        raise AirflowFailException(
+            "The model is trained and scored, but not registered in MLflow. The log of register says why; when that is "
+            f"mended, clear register: nothing is trained again. The whole result: {path}"
+        )

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from pathlib import Path
 
 import pytest
 
 from include.documents import ExportResult, Metrics, ResultDocument, State
-from include.registry.mlflow_registry import ALIAS, connect, register
+from include.registry.mlflow_registry import ALIAS, RegistryAway, connect, register
 
 METRICS = Metrics(
     **dict.fromkeys(
@@ -121,3 +122,17 @@ def test_nothing_is_written_beside_the_database(client, tmp_path):
 def test_a_failed_result_is_refused(client):
     with pytest.raises(ValueError, match="FAILED"):
         registered(client, result(state=State.FAILED))
+
+
+def test_without_an_answer_it_says_what_to_do_and_keeps_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(RegistryAway, match=r"MLflow at http://127.0.0.1:9 does not answer .*clear this task") as caught:
+        register(
+            result(),
+            configuration={},
+            history=[],
+            store_root="/store",
+            code_version="1",
+            tracking_uri="http://somebody:secret@127.0.0.1:9",
+            registered_model="pets",
+        )
+    assert "secret" not in "".join(traceback.format_exception(caught.value)) + caplog.text
