@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +49,16 @@ class Deployment:
     Args:
         folder: of its own; holds Airflow's home, the state folder, lanner.yaml.
         database: SQLAlchemy URL; None: SQLite in the folder.
-        triggerers: how many.
     """
 
-    def __init__(self, folder: Path, database: str | None = None, triggerers: int = 1) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.folder = folder
         self.laptop = Laptop(folder / "airflow", free_port(FIRST_PORT))
         self.environment = self.laptop.environment() | IMPATIENT
         self.environment |= {"LANNER_HOME": str(folder / "state"), "LANNER_SETTINGS": str(folder / "lanner.yaml")}
         if database is not None:
             self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
-        self.commands = dict(COMPONENTS)
-        for number in range(2, triggerers + 1):
-            self.commands[f"triggerer-{number}"] = COMPONENTS["triggerer"]
+        self.is_sqlite = database is None
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._engine = sqlalchemy.create_engine(self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
 
@@ -85,7 +83,7 @@ class Deployment:
         try:
             self.start("api-server")
             wait_for(self.laptop.url)
-            for name in self.commands:
+            for name in COMPONENTS:
                 if name != "api-server":
                     self.start(name)
             until(lambda: not self.api.unhealthy() and "train_local" in self.api.dags(), 120, "a healthy Airflow")
@@ -103,10 +101,11 @@ class Deployment:
     # --- components
 
     def start(self, name: str) -> None:
-        """Start a component, in a process group of its own."""
+        """Start a component, in a process group of its own; ``triggerer-2`` is a second triggerer."""
+        command = COMPONENTS[name.removesuffix("-2")].split()
         with (self.laptop.logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "airflow", *self.commands[name].split()],
+                [sys.executable, "-m", "airflow", *command],
                 cwd=PROJECT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -123,6 +122,10 @@ class Deployment:
         self._running[name].kill()
         self._running[name].wait()
         self.start(name)
+
+    def end(self, name: str) -> None:
+        os.killpg(self._running[name].pid, signal.SIGTERM)
+        self._running.pop(name).wait(60)
 
     def freeze(self, name: str) -> None:
         os.killpg(self._running[name].pid, signal.SIGSTOP)
@@ -142,6 +145,28 @@ class Deployment:
             "select task_id, state from task_instance where dag_id = :dag and run_id = :run", dag=dag, run=run
         )
         return {row.task_id: row.state for row in found}
+
+    def tries(self, run: str, task: str) -> int:
+        """The number of the task's current try in a run of ``train_local``."""
+        statement = (
+            "select try_number from task_instance where dag_id = 'train_local' and run_id = :run and task_id = :task"
+        )
+        return self.rows(statement, run=run, task=task)[0].try_number
+
+    def live_triggerers(self) -> list[int]:
+        """Job ids of the triggerers that gave a sign of life lately, the oldest first."""
+        found = self.rows("select id, latest_heartbeat from job where job_type = 'TriggererJob' order by id")
+        now = datetime.now(UTC)
+        return [row.id for row in found if now - _time(row.latest_heartbeat) < timedelta(seconds=20)]
+
+    def triggerer_of(self, run: str) -> int | None:
+        """Job id of the triggerer that has the trigger of a run's ``wait``."""
+        found = self.rows(
+            "select triggerer_id from trigger join task_instance on trigger.id = task_instance.trigger_id "
+            "where run_id = :run and task_id = 'wait' and dag_id = 'train_local'",
+            run=run,
+        )
+        return found[0].triggerer_id if found else None
 
     def run_state(self, dag: str, run: str) -> str:
         return self.rows("select state from dag_run where dag_id = :dag and run_id = :run", dag=dag, run=run)[0].state
@@ -163,9 +188,13 @@ class Deployment:
 
     # --- runs
 
+    def begin(self, collection: str) -> None:
+        """Take in the collection's one batch."""
+        self.api.trigger("ingest_images", {"collection": collection, "batch": "all"})
+
     def ingest(self, collection: str) -> None:
         """Take in the collection's one batch, and wait until nothing of its cascade runs any more."""
-        self.api.trigger("ingest_images", {"collection": collection, "batch": "all"})
+        self.begin(collection)
         until(lambda: self._settled(collection, "compare_detectors"), 400, f"the first cascade of {collection}")
 
     def retrain(self, collection: str) -> str:
@@ -175,6 +204,27 @@ class Deployment:
         self.api.post("/dags/plan_training/dagRuns", body)
         until(lambda: self.training_runs() - before, 60, "a run of train_local")
         return (self.training_runs() - before).pop()
+
+    def run_again(self, run: str) -> str:
+        """A second run of ``train_local`` for the same plan. Returns its id."""
+        body = {"logical_date": None, "partition_key": self.partition(run)}
+        return self.api.post("/dags/train_local/dagRuns", body)["dag_run_id"]
+
+    def log_of(self, run: str, task: str) -> str:
+        """What a task of ``train_local`` logged, over all its tries."""
+        folder = self.laptop.home / "logs" / "dag_id=train_local" / f"run_id={run}" / f"task_id={task}"
+        return "".join(file.read_text() for file in sorted(folder.glob("attempt=*.log")))
+
+    @contextlib.contextmanager
+    def setting(self, name: str, value: str) -> Iterator[None]:
+        """A field of lanner.yaml, set for a while."""
+        file = self.folder / "lanner.yaml"
+        before = file.read_text()
+        file.write_text(f"{name}: {value}\n{before}")
+        try:
+            yield
+        finally:
+            file.write_text(before)
 
     def training_runs(self) -> set[str]:
         return {row.run_id for row in self.rows("select run_id from dag_run where dag_id = 'train_local'")}
@@ -194,6 +244,12 @@ class Deployment:
     def _settled(self, collection: str, last: str) -> bool:
         runs = self.api.runs(f"{collection}:")
         return any(run.dag == last for run in runs) and not any(run.unfinished for run in runs)
+
+
+def _time(value: Any) -> datetime:
+    """A moment as the database gives it: SQLite a text, PostgreSQL a datetime."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:

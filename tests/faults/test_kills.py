@@ -3,40 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from include.documents import ResultDocument
 from tests.faults.deployment import Deployment
-from tests.faults.postgres import running_postgres
-from tests.faults.training import COLLECTION, Phase, Training, assert_whole, declare
+from tests.faults.training import COLLECTION, RUNNER, Phase, Training, assert_whole, training_processes
 
 pytestmark = pytest.mark.faults
-RUNNER = "training_jobs.local_runner"
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    folder = tmp_path_factory.mktemp(request.param)
-    with contextlib.ExitStack() as stack:
-        database = stack.enter_context(running_postgres()) if request.param == "postgres" else None
-        deployment = Deployment(folder, database)
-        declare(deployment)
-        stack.enter_context(deployment)
-        deployment.ingest(COLLECTION)
-        yield deployment
-
-
-@pytest.fixture(scope="module")
-def undisturbed(deployment: Deployment) -> ResultDocument:
-    """The result of the first cascade, in which nothing was killed."""
-    (run,) = deployment.training_runs()
-    training = Training(deployment, run)
-    assert_whole(training, training.result())
-    return training.result()
 
 
 @pytest.mark.parametrize("component", ["scheduler", "triggerer", "api-server", "dag-processor"])
@@ -69,12 +44,10 @@ def test_the_training_process_killed(deployment: Deployment, undisturbed: Result
     """The job is lost; its next attempt goes on from the checkpoint, to the steps that were planned."""
 
     def kill(training: Training) -> None:
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                command = process.cmdline()
-                is_trainer, is_runner = "detector_trainer" in command, RUNNER in command
-                if training.jobs[-1].name in " ".join(command) and (is_trainer or (is_runner and "runner" in victim)):
-                    process.send_signal(signal.SIGKILL)
+        for process in training_processes(training.deployment):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "runner" in victim or RUNNER not in process.cmdline():
+                    process.kill()
 
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow({Phase.WAITING: kill})

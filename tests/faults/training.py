@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from include.documents import ResultDocument, State
 from include.laptop.leftovers import MARK
 from tests.faults.deployment import Deployment
 
-COLLECTION = "toy"
+COLLECTION = "digits"
+SLOW = "slow"  # the same images; its training lasts for as long as a test needs it
 IMAGES = 120
 STEPS = 160
 CHECKPOINT_EVERY = 10
@@ -33,6 +35,7 @@ TRAINING = {
     "augmentation": {"mirror": False},
 }
 SECONDS = 420  # for a training that is hit again and again
+RUNNER = "training_jobs.local_runner"
 LOOK = 0.01  # seconds between two looks; the gap between submitting and recording is a few hundredths
 
 
@@ -119,14 +122,16 @@ class Training:
 
 
 def declare(deployment: Deployment) -> None:
-    """Put the sample into the deployment's lanner.yaml, its images beside it."""
-    write_sample(deployment.folder / "images", images=IMAGES)
-    collection = {
-        "source": str(deployment.folder / "images"),
-        "targets": {"local": {"preset": "sample", "training": TRAINING}},
+    """Put the collections into the deployment's lanner.yaml, their images beside it."""
+    images = deployment.folder / "images"
+    write_sample(images, images=IMAGES)
+    trainings = {COLLECTION: TRAINING, SLOW: TRAINING | {"steps": 100 * STEPS, "evaluate_every": 100 * STEPS}}
+    collections = {
+        name: {"source": str(images), "targets": {"local": {"preset": "sample", "training": training}}}
+        for name, training in trainings.items()
     }
     with (deployment.folder / "lanner.yaml").open("w") as file:
-        YAML().dump({"collections": {COLLECTION: collection}}, file)
+        YAML().dump({"collections": collections}, file)
 
 
 def steps_of(job: Path) -> list[int]:
@@ -139,17 +144,14 @@ def steps_of(job: Path) -> list[int]:
     return [line["step"] for line in whole if "loss" in line]
 
 
-def trainings_at_work(deployment: Deployment) -> list[str]:
-    """Command lines of the trainers and their runners that this deployment has running."""
+def training_processes(deployment: Deployment) -> list[psutil.Process]:
+    """The trainers and their runners that this deployment has at work."""
     found = []
     for process in psutil.process_iter():
-        try:
-            command = " ".join(process.cmdline())
+        with contextlib.suppress(psutil.Error):
             ours = process.environ().get(MARK) == str(deployment.laptop.home)
-        except psutil.Error:
-            continue
-        if ours and ("detector_trainer" in command or "local_runner" in command):
-            found.append(command)
+            if ours and {"detector_trainer", RUNNER} & set(process.cmdline()):
+                found.append(process)
     return found
 
 
@@ -178,5 +180,5 @@ def assert_whole(training: Training, like: ResultDocument, attempts: int = 1) ->
     steps = [step for job in training.jobs for step in steps_of(job)]
     assert steps[-1] == STEPS
     assert len(steps_of(training.jobs[-1])) == len(set(steps_of(training.jobs[-1]))), "a step was trained twice"
-    assert trainings_at_work(deployment) == []
+    assert training_processes(deployment) == []
     assert said(result) == said(like)

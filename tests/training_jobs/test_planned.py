@@ -36,7 +36,7 @@ def test_a_model_that_is_not_registered_is_red_and_says_that_nothing_is_trained_
 
 def test_a_failure_is_red_with_its_reason(store: Store) -> None:
     written(store, state=State.FAILED, reason=Reason.BAD_INPUT, message="no such class")
-    with pytest.raises(AirflowFailException, match="BAD_INPUT.*no such class"):
+    with pytest.raises(AirflowFailException, match=r"BAD_INPUT.*no such class"):
         require_success(store, Partition("toy", "all:1"), "local")
 
 

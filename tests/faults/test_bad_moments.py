@@ -1,0 +1,207 @@
+"""What people and machines do at a bad moment: Clear, Mark failed, a frozen triggerer, a locked database, no MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from include.documents import Reason, ResultDocument, State
+from include.laptop.environment import free_port
+from tests.faults.deployment import FROZEN_SECONDS, Deployment, until
+from tests.faults.training import COLLECTION, SLOW, Phase, Training, assert_whole, training_processes
+
+pytestmark = pytest.mark.faults
+STOPPED_WITHIN = 10.0  # seconds from "mark as failed" until nothing trains any more
+LOCKED_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def slow(deployment: Deployment) -> Deployment:
+    """The deployment, with a dataset of the collection whose training lasts; the first training is stopped."""
+    known = deployment.training_runs()
+    deployment.begin(SLOW)
+    (run,) = until(lambda: deployment.training_runs() - known, 120, "the first training of the slow collection")
+    stop(Training(deployment, run))
+    return deployment
+
+
+def waiting_training(deployment: Deployment) -> Training:
+    """A training of the slow collection that is waited for and has got somewhere."""
+    training = Training(deployment, deployment.retrain(SLOW))
+    until(lambda: training.phase() is Phase.WAITING, 120, "a training that is waited for")
+    return training
+
+
+def stop(training: Training) -> float:
+    """Mark a run as failed. Returns the seconds until nothing of it trained any more."""
+    until(lambda: training.phase() is not None, 120, "a training at work")
+    training.deployment.mark_failed(training.run)
+    began = time.monotonic()
+    until(lambda: not training_processes(training.deployment), 60, "the end of the training")
+    took = time.monotonic() - began
+    until(training.ended, 60, "the end of the run")
+    return took
+
+
+def assert_untouched(training: Training, processes: set[int]) -> None:
+    assert {process.pid for process in training_processes(training.deployment)} == processes
+    assert len(training.jobs) == 1
+    assert not (training.jobs[0] / "cancel").exists()
+
+
+def pids(training: Training) -> set[int]:
+    return {process.pid for process in training_processes(training.deployment)}
+
+
+def test_cleared_while_waiting_it_is_adopted_then_marked_as_failed_it_is_stopped(slow: Deployment) -> None:
+    training = waiting_training(slow)
+    processes = pids(training)
+    slow.clear(training.run, "wait")
+    until(lambda: slow.tries(training.run, "wait") > 1, 60, "the second try of wait")
+    until(lambda: training.phase() is Phase.WAITING, 60, "wait, deferred again")
+    time.sleep(5)  # the old trigger's on_kill comes after the new try has begun
+    assert_untouched(training, processes)
+
+    assert stop(training) < STOPPED_WITHIN
+    assert slow.run_state("train_local", training.run) == "failed"
+    result = training.result()
+    assert (result.state, result.reason) == (State.CANCELLED, Reason.USER)
+    assert (training.jobs[0] / "output" / "checkpoints" / "last" / "state.npz").exists()
+
+
+def test_marked_as_failed_between_submit_and_the_start_of_the_trigger_it_is_stopped(slow: Deployment) -> None:
+    training = Training(slow, slow.retrain(SLOW))
+    until(lambda: training.phase() is Phase.SUBMITTING, 60, "the second between submit and record")
+    slow.mark_failed(training.run)
+    until(training.ended, 60, "the end of the run")
+    until(lambda: not training_processes(slow), STOPPED_WITHIN, "the end of the training")
+    assert slow.run_state("train_local", training.run) == "failed"
+    assert training.result().state is State.CANCELLED
+
+
+def test_a_frozen_triggerer_that_wakes_again_cancels_nothing(slow: Deployment) -> None:
+    """With PostgreSQL a second triggerer takes its triggers over; SQLite bears one only."""
+    two = not slow.is_sqlite
+    if two:
+        slow.start("triggerer-2")
+        until(lambda: len(slow.live_triggerers()) == 2, 60, "a second triggerer")
+    training = waiting_training(slow)
+    processes = pids(training)
+    holder = until(lambda: slow.triggerer_of(training.run), 30, "a triggerer that has the trigger")
+    name = ("triggerer", "triggerer-2")[slow.live_triggerers().index(holder)]
+    slow.freeze(name)
+    time.sleep(FROZEN_SECONDS)
+    if two:
+        until(lambda: slow.triggerer_of(training.run) not in {holder, None}, 60, "the other triggerer to take over")
+    slow.wake(name)
+    time.sleep(8)
+    assert_untouched(training, processes)
+    assert slow.task_states("train_local", training.run)["wait"] == "deferred"
+    assert stop(training) < STOPPED_WITHIN
+    if two:
+        slow.end("triggerer-2")
+
+
+def test_two_runs_of_one_training_at_the_same_moment_are_one_job(
+    deployment: Deployment, undisturbed: ResultDocument
+) -> None:
+    first = Training(deployment, deployment.retrain(COLLECTION))
+    twin = Training(deployment, deployment.run_again(first.run))
+    for training in (first, twin):
+        training.follow({})
+        assert_whole(training, undisturbed)
+    assert first.jobs == twin.jobs
+
+
+def test_a_worker_whose_supervisor_froze_runs_beside_its_successor(
+    deployment: Deployment, undisturbed: ResultDocument
+) -> None:
+    """Two exports of one model at once, then the first one's supervisor wakes: the same bytes, one result."""
+    frozen: list[psutil.Process] = []
+
+    def freeze_supervisor(training: Training) -> None:
+        time.sleep(2)
+        process = deployment.task_process("train_local", training.run, "export")
+        assert process is not None
+        frozen.append(process.parent())
+        frozen[0].suspend()
+
+    training = Training(deployment, deployment.retrain(COLLECTION))
+    waker = threading.Thread(target=wake_beside_successor, args=(training, frozen))
+    waker.start()
+    training.follow({Phase.EXPORTING: freeze_supervisor})
+    waker.join()
+    assert deployment.tries(training.run, "export") > 1
+    assert_whole(training, undisturbed)
+
+
+def wake_beside_successor(training: Training, frozen: list[psutil.Process]) -> None:
+    until(lambda: frozen, 200, "the freeze")
+    try:
+        until(lambda: training.deployment.tries(training.run, "export") > 1, 90, "a successor")
+        time.sleep(3)
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            frozen[0].resume()
+
+
+def test_a_database_that_is_locked_for_half_a_minute(deployment: Deployment, undisturbed: ResultDocument) -> None:
+    if not deployment.is_sqlite:
+        pytest.skip("a whole database can be locked in SQLite only")
+
+    def lock(training: Training) -> None:
+        with sqlite3.connect(deployment.laptop.database, timeout=30, isolation_level=None) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            time.sleep(LOCKED_SECONDS)
+            connection.execute("ROLLBACK")
+        connection.close()
+
+    training = Training(deployment, deployment.retrain(COLLECTION))
+    training.follow({Phase.WAITING: lock, Phase.SCORING: lock})
+    assert_whole(training, undisturbed)
+
+
+def test_without_mlflow_it_waits_and_registers_when_mlflow_is_back(
+    deployment: Deployment, undisturbed: ResultDocument
+) -> None:
+    port = free_port(18700)
+    with deployment.setting("mlflow", f"http://127.0.0.1:{port}"):
+        training = Training(deployment, deployment.retrain(COLLECTION))
+        servers: list[subprocess.Popen[bytes]] = []
+
+        def start_mlflow() -> None:
+            until(
+                lambda: deployment.task_states("train_local", training.run)["register"] == "up_for_retry",
+                200,
+                "a failed register",
+            )
+            servers.append(mlflow_server(deployment.folder, port))
+
+        starter = threading.Thread(target=start_mlflow)
+        starter.start()
+        try:
+            training.follow({})
+            starter.join()
+            assert_whole(training, undisturbed)
+            assert training.result().model_version is not None
+            assert "does not answer" in deployment.log_of(training.run, "register")
+        finally:
+            for server in servers:
+                server.send_signal(signal.SIGTERM)
+                server.wait(20)
+
+
+def mlflow_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/other-mlflow.db"]
+    with (folder / "mlflow.log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
