@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import sqlalchemy
 
+from include.laptop.__main__ import DAGS
 from include.laptop.api import Api
 from include.laptop.environment import USER, Laptop, free_port
 from include.laptop.leftovers import end_leftovers
@@ -86,7 +87,7 @@ class Deployment:
             for name in COMPONENTS:
                 if name != "api-server":
                     self.start(name)
-            until(lambda: not self.api.unhealthy() and "train_local" in self.api.dags(), 120, "a healthy Airflow")
+            until(lambda: not self.api.unhealthy() and self.api.dags() >= DAGS, 120, "a healthy Airflow")
         except BaseException:
             self.__exit__()
             raise
