@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from include.documents import Reason, State
 
 RENEWED_BY_ITSELF = frozenset({Reason.CAPACITY, Reason.THROTTLED, Reason.LOST})
-MAX_ATTEMPTS_IN_A_ROW = 4  # of which every one but the first was made because the one before was lost
+MAX_ATTEMPTS_IN_A_ROW = 4  # that were lost without getting any further
 MAX_ATTEMPTS = 99  # a name has room for two digits
 
 
@@ -136,6 +136,23 @@ def attempts(service: TrainingService, job: TrainingJob) -> list[JobStatus]:
     return [known[name] for name in itertools.takewhile(known.__contains__, names)]
 
 
+def lost_in_a_row(history: Sequence[JobStatus]) -> int:
+    """How many of the last attempts were lost, one after the other; one that got further than before starts anew.
+
+    So a machine that is taken away every hour does not end a training of a day, and one that fails at the same step
+    each time does not go on for ever.
+    """
+    reached = [0, *(status.progress.get("step", 0) for status in history)]
+    count = 0
+    for status, before, after in zip(reversed(history), reversed(reached[:-1]), reversed(reached[1:]), strict=True):
+        if not status.renewable:
+            break
+        count += 1
+        if after > before:
+            break
+    return count
+
+
 def pursue(service: TrainingService, job: TrainingJob, *, insist: bool) -> JobHandle:
     """Find the attempt that runs or succeeded, or make the next one.
 
@@ -151,8 +168,7 @@ def pursue(service: TrainingService, job: TrainingJob, *, insist: bool) -> JobHa
     if not history:
         return service.find_or_submit(job.as_attempt(1))
     last = history[-1]
-    lost_in_a_row = len(list(itertools.takewhile(lambda status: status.renewable, reversed(history))))
-    again = insist or 0 < lost_in_a_row < MAX_ATTEMPTS_IN_A_ROW
+    again = insist or 0 < lost_in_a_row(history) < MAX_ATTEMPTS_IN_A_ROW
     if last.active or last.succeeded or not again:
         return JobHandle(job.as_attempt(len(history)), last, submitted=False)
     if len(history) == MAX_ATTEMPTS:

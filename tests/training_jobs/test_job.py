@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from training_jobs.job import TrainingJob, job_prefix
+import pytest
+
+from include.documents import Reason, State
+from training_jobs.job import JobStatus, TrainingJob, job_prefix, lost_in_a_row
 
 CONFIGURATION = {"steps": 10, "augmentation": {"mirror": True}}
 
@@ -32,3 +35,24 @@ def test_attempts_follow_each_other() -> None:
     assert job.name == "p-a1"
     assert job.as_attempt(3).name == "p-a3"
     assert TrainingJob(**job.as_dict()) == job
+
+
+@pytest.mark.parametrize(
+    ("reached", "count"),
+    [
+        ((), 0),
+        ((0, 0, 0), 3),  # never got anywhere
+        ((10, 10, 10), 3),  # dies at the same step again and again
+        ((10, 20, 30, 40, 50), 1),  # taken away every hour, but it gets on
+        ((10, 20, 20, 20), 3),
+    ],
+)
+def test_lost_attempts_count_only_while_they_get_no_further(reached: tuple[int, ...], count: int) -> None:
+    history = [JobStatus("j", State.FAILED, Reason.LOST, progress={"step": step}) for step in reached]
+    assert lost_in_a_row(history) == count
+
+
+def test_only_what_was_lost_counts() -> None:
+    lost, failed = JobStatus("j", State.FAILED, Reason.LOST), JobStatus("j", State.FAILED, Reason.BAD_INPUT)
+    assert lost_in_a_row([lost, lost, failed]) == 0
+    assert lost_in_a_row([failed, JobStatus("j", State.FAILED, Reason.CAPACITY)]) == 1
