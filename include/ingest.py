@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+import fsspec
+
 from include.dataset.batch import check_batch
+from include.dataset.obtain import obtain
 from include.documents import BatchDocument
-from include.settings import CollectionSettings
+from include.settings import CollectionSettings, state_folder
 from include.store import Store
 
 BATCH_KEY = re.compile(r"[A-Za-z0-9_.~+-]{1,200}")  # what Airflow's run ids and a folder's name both bear
@@ -18,7 +21,9 @@ class TooMuchQuarantined(ValueError):
 
 
 def ingest_batch(store: Store, settings: CollectionSettings, collection: str, batch: str) -> tuple[str, BatchDocument]:
-    """Check the images and annotations of one batch. Returns its document and where that lies.
+    """Check the images and annotations of one batch, fetched and unpacked first where need be.
+
+    Returns its document and where that lies.
 
     Raises:
         TooMuchQuarantined: the document is written all the same, so that a person can read what was wrong.
@@ -26,7 +31,7 @@ def ingest_batch(store: Store, settings: CollectionSettings, collection: str, ba
     if not BATCH_KEY.fullmatch(batch):
         raise ValueError(f"Got {batch!r} as batch key, expected 1 to 200 of A-Z a-z 0-9 _ . ~ + -, such as 2026-11-20.")
     path = check_batch(
-        settings.source_of(batch),
+        obtain(settings.source_of(batch), state_folder()),
         store=store,
         collection=collection,
         key=batch,
@@ -46,12 +51,11 @@ def ingest_batch(store: Store, settings: CollectionSettings, collection: str, ba
 
 
 def earlier_batches(settings: CollectionSettings, batch: str, most: int = 10_000) -> list[str]:
-    """Keys of the batches that the collection's source lists before this one, sorted."""
-    if "{batch}" not in settings.source:
+    """Keys of the batches that the collection's source lists before this one, sorted. HTTP cannot list: none."""
+    if "{batch}" not in settings.source or settings.source.startswith(("http://", "https://")):
         return []
-    pattern = settings.source_of("*")
-    anchor = next(parent for parent in pattern.parents if "*" not in str(parent))
-    shape = re.compile(re.escape(str(pattern)).replace(r"\*", "([^/]+)", 1).replace(r"\*", "[^/]+"))
-    found = anchor.glob(str(pattern.relative_to(anchor)))
-    keys = {match.group(1) for path in islice(found, most) if (match := shape.fullmatch(str(path)))}
+    files, pattern = fsspec.core.url_to_fs(settings.source_of("*"))
+    shape = re.compile(re.escape(pattern).replace(r"\*", "([^/]+)", 1).replace(r"\*", "[^/]+"))
+    found = islice(files.glob(pattern), most)
+    keys = {match.group(1) for path in found if (match := shape.fullmatch(str(path)))}
     return sorted(key for key in keys if key < batch and BATCH_KEY.fullmatch(key))

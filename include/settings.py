@@ -74,7 +74,7 @@ class Thresholds(Part):
 class CollectionSettings(Part):
     """One detection problem: where its batches come from and what is trained on them."""
 
-    source: str  # a folder; "{batch}" in it stands for the batch key
+    source: str  # a folder, archive or URL (docs/data.md); "{batch}" in it stands for the batch key
     classes: tuple[str, ...] | None = None  # None: those found
     split: Literal["hash", "given"] = "hash"  # given: by the source's image sets or folders, where it has them
     shares: Shares = Shares()
@@ -92,9 +92,15 @@ class CollectionSettings(Part):
             raise ValueError("a class is listed twice")
         return self
 
-    def source_of(self, batch: str) -> Path:
-        """The folder of one batch; relative ones are relative to the project."""
-        return PROJECT / self.source.replace("{batch}", batch)
+    @property
+    def is_remote(self) -> bool:
+        """Does the source lie elsewhere than in this machine's file system (a URL, an entry of the catalogue)?"""
+        return "://" in self.source or self.source.startswith("catalog:")
+
+    def source_of(self, batch: str) -> str:
+        """Where one batch is; relative paths are relative to the project."""
+        source = self.source.replace("{batch}", batch)
+        return source if self.is_remote else str(PROJECT / source)
 
 
 class Settings(Part):
@@ -105,8 +111,7 @@ class Settings(Part):
 
     @cached_property
     def home(self) -> Path:
-        """The state folder: Airflow's database, local jobs, MLflow. ``LANNER_HOME`` moves it."""
-        return Path(os.environ.get("LANNER_HOME") or PROJECT / ".lanner")
+        return state_folder()
 
     @property
     def jobs(self) -> Path:
@@ -128,6 +133,11 @@ class Settings(Part):
             known = ", ".join(sorted(self.collections)) or "none yet"
             raise SettingsError(f"There is no collection {name!r} in {settings_file()}; it has: {known}.")
         return self.collections[name]
+
+
+def state_folder() -> Path:
+    """Where Airflow's database, local jobs, downloads and MLflow are. ``LANNER_HOME`` moves it."""
+    return Path(os.environ.get("LANNER_HOME") or PROJECT / ".lanner")
 
 
 def settings_file() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from include.dataset.sample import write_sample
@@ -24,6 +25,15 @@ def test_earlier_batches_are_those_that_the_source_lists(tmp_path: Path) -> None
     assert earlier_batches(collection, "2026-11-03") == ["2026-11-01", "2026-11-02"]
     assert earlier_batches(collection, "2026-11-01") == []
     assert earlier_batches(settings(f"{tmp_path}/camera"), "all") == []
+
+
+def test_earlier_batches_in_archives_and_object_stores(tmp_path: Path) -> None:
+    for day in ("2026-11-01", "2026-11-02"):
+        (tmp_path / f"{day}.zip").touch()
+        fsspec.filesystem("memory").pipe(f"/camera/{day}/a.jpg", b"")
+    assert earlier_batches(settings(f"{tmp_path}/{{batch}}.zip"), "2026-11-02") == ["2026-11-01"]
+    assert earlier_batches(settings("memory://camera/{batch}"), "2026-11-02") == ["2026-11-01"]
+    assert earlier_batches(settings("https://x.org/{batch}.zip"), "2026-11-02") == []  # HTTP cannot be listed
 
 
 @pytest.mark.parametrize("key", ["", "../2026", "a b", "a|b", "a:b", "x" * 201])

@@ -1,4 +1,4 @@
-"""Checks a folder of annotated images and builds a dataset from it, by hand, without Airflow."""
+"""Checks a batch of annotated images and builds a dataset from it, by hand, without Airflow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 
 from include.dataset.batch import check_batch
 from include.dataset.build import convert_shard, missing_shards, plan_shards, publish_dataset
+from include.dataset.catalog import describe, load_catalog
 from include.dataset.manifest import read_lines
+from include.dataset.obtain import FORMS, canonical, obtain
 from include.dataset.sample import write_sample
 from include.documents import SIDES, BatchDocument, DatasetDocument
+from include.settings import state_folder
 from include.store import Store
 
 SHOWN_FAULTS = 20
@@ -34,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser(
         "check",
-        help="say what is sound in a folder, and what would be set aside and why",
+        help="say what is sound in a batch, and what would be set aside and why",
         description="Reads Pascal VOC XML or COCO JSON with their images. Writes nothing. "
         "Exit code 0: all sound; 1: something is set aside; 2: the folder cannot be used at all.",
     )
@@ -60,11 +63,18 @@ def parser() -> argparse.ArgumentParser:
     build.set_defaults(run=run_build)
 
     for command in (check, build):
-        command.add_argument("folder", type=Path, help="images with their annotations")
+        command.add_argument("data", help=f"images with their annotations: {FORMS}")
         command.add_argument("--classes", nargs="+", help="the classes that are expected (default: those found)")
         command.add_argument(
             "--split", choices=("hash", "given"), default="hash", help="given: by image sets, or folders train, test …"
         )
+
+    catalog = commands.add_parser(
+        "catalog",
+        help="list the public image sets that are known by name",
+        description="Lists the public image sets that may be given by name, from include/dataset/catalog.yaml.",
+    )
+    catalog.set_defaults(run=run_catalog)
 
     sample = commands.add_parser(
         "sample", help="draw the sample collection", description="Handwritten digits on textured pages."
@@ -109,6 +119,11 @@ def run_build(options: argparse.Namespace) -> int:
     return ORDINARY
 
 
+def run_catalog(_options: argparse.Namespace) -> int:
+    print(describe(load_catalog()))
+    return ORDINARY
+
+
 def run_sample(options: argparse.Namespace) -> int:
     write_sample(options.folder, seed=options.seed, images=options.images)
     print(f"{options.images} pages in {options.folder}")
@@ -116,9 +131,10 @@ def run_sample(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace, store: Store, collection: str, key: str) -> BatchDocument:
-    """Check the folder as a batch and say what was found."""
+    """Check the data as a batch and say what was found."""
+    folder = obtain(canonical(options.data), state_folder())
     path = check_batch(
-        options.folder, store=store, collection=collection, key=key, classes=options.classes, split=options.split
+        folder, store=store, collection=collection, key=key, classes=options.classes, split=options.split
     )
     batch = store.get(BatchDocument, path)
     for name, count in (("images", batch.images), ("boxes", batch.boxes)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from include.dataset.annotation import Box, Candidate
@@ -19,12 +19,13 @@ from include.dataset.given_split import given_sides
 from include.dataset.image_check import MAX_BYTES, ImageFacts, inspect_image
 from include.dataset.manifest import SoundImage, encode_line, write_hashed
 from include.dataset.quarantine import Notes, Problem, Refused, fault
-from include.dataset.source import SourceFiles, image_stem, list_source
+from include.dataset.source import SourceFiles, image_stem, kind_of, list_source
 from include.dataset.voc_folder import voc_candidates
 from include.documents import BatchDocument, Count, Fault, Side
 from include.store import Store
 
 Progress = Callable[[int, int], None]
+READ = {"images", "xml", "json"}  # kinds of files whose reading tells why they cannot be read
 
 
 def check_batch(
@@ -70,7 +71,10 @@ def check_batch(
         candidates = coco_candidates(files, instances, check.notes)
     if split == "given":
         check.sides = given_sides(files, check.notes)
+    problems += [problem for path, problem in files.unread.items() if kind_of(PurePosixPath(path)) not in READ]
     strays = (Candidate(problem=problem, images=0) for problem in problems)
+    for link in files.not_followed:
+        check.notes.add("folder that is a symbolic link, not looked into", link)
 
     manifest = write_hashed(
         store,
@@ -140,8 +144,9 @@ class BatchCheck:
                 progress(done, len(self.files.images))
 
     def _examine(self, candidate: Candidate) -> tuple[SoundImage | None, list[Problem]]:
-        if candidate.problem:
-            return None, [candidate.problem]
+        unread = self.files.unread.get(candidate.image or "")
+        if candidate.problem or unread:
+            return None, [problem for problem in (unread, candidate.problem) if problem]
         path, annotation = candidate.image, candidate.annotation
         assert path and annotation, "a candidate without a problem is a whole pair"
         try:

@@ -22,7 +22,14 @@ CAUSES: dict[str, Cause] = {
     # the image
     "unreadable_file": Cause("The file cannot be read", "Check that it is an ordinary file and its permissions."),
     "leaves_source": Cause("The path leads out of the batch's folder", "Copy the file into the folder."),
-    "bad_file_name": Cause("The file's name is not valid UTF-8", "Rename the file."),
+    "bad_file_name": Cause("The file's name is too long or not valid UTF-8", "Rename the file."),
+    "link_in_archive": Cause(
+        "The archive holds a link here, which could lead anywhere", "Pack the file itself (tar -h follows links)."
+    ),
+    "name_twice": Cause("The archive holds this name twice; the first is kept", "Give each file a name of its own."),
+    "decompression_bomb": Cause(
+        "The packed file grows more than two hundredfold when it is unpacked", "Pack the batch again without it."
+    ),
     "file_too_large": Cause("The file has more bytes than are allowed", "Save it smaller, or split it."),
     "unsupported_format": Cause("The contents are neither JPEG nor PNG", "Save the image as JPEG or PNG."),
     "truncated_image": Cause("The image cannot be decoded to its end", "Copy it again from where it came from."),

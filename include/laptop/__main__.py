@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from include import settings
+from include.dataset.obtain import FORMS, canonical, data_name, obtain
 from include.documents import ResultDocument
 from include.laptop.api import Api
 from include.laptop.cascade import Cascade, CascadeFailed
@@ -41,10 +42,10 @@ console = Console()
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make run",
-        description="Train a detector from a folder of annotated images, in a real Airflow on this machine. "
+        description="Train a detector from annotated images, in a real Airflow on this machine. "
         "Without --data: on handwritten digits, made on the spot.",
     )
-    parser.add_argument("--data", type=Path, help="folder with images and Pascal VOC XML or COCO JSON")
+    parser.add_argument("--data", help=f"images with Pascal VOC XML or COCO JSON: {FORMS}")
     parser.add_argument("--weights", help="imagenet (needs network), none, or a .weights.h5 file")
     parser.add_argument("--minutes", type=float, help="limit of the training itself")
     parser.add_argument("--config", type=Path, help="JSON file with fields of the trainer's configuration")
@@ -76,15 +77,12 @@ def main() -> int:
 def declare_collection(asked: argparse.Namespace) -> str:
     """Put the collection that was asked for into lanner.yaml (and make the sample's images). Returns its name."""
     if asked.data is None:
-        source = settings.load().home / "sample"
-        make_sample(source)
+        folder = settings.load().home / "sample"
+        make_sample(folder)
+        source = str(folder)
         name, preset = "digits", "sample"
     else:
-        source = asked.data.resolve()
-        if not source.is_dir():
-            raise settings.SettingsError(
-                f"DATA={asked.data} is no folder. Expected one with images and VOC XML or COCO JSON."
-            )
+        source = find_data(asked.data)
         name, preset = collection_name(source), "default"
     training: dict[str, Any] = json.loads(asked.config.read_text()) if asked.config else {}
     if asked.minutes is not None:
@@ -94,7 +92,7 @@ def declare_collection(asked: argparse.Namespace) -> str:
             asked.weights if asked.weights in {"imagenet", "none"} else str(Path(asked.weights).resolve())
         )
     target: dict[str, Any] = {"preset": preset} | ({"training": training} if training else {})
-    fields: dict[str, Any] = {"source": str(source), "targets": {"local": target}}
+    fields: dict[str, Any] = {"source": source, "targets": {"local": target}}
     if asked.split:
         fields["split"] = asked.split
     if settings.put_collection(name, fields):
@@ -102,9 +100,19 @@ def declare_collection(asked: argparse.Namespace) -> str:
     return name
 
 
-def collection_name(source: Path) -> str:
-    """A name for the collection of a folder: the folder's own, with a suffix if another folder has it already."""
-    name = re.sub(r"[^a-z0-9]+", "_", source.name.lower()).strip("_")[:30] or "images"
+def find_data(data: str) -> str:
+    """``DATA`` as settings name it. What has to be fetched or unpacked is, here, where a person sees it happen."""
+    try:
+        source = canonical(data)
+        obtain(source, settings.load().home, say=lambda line: console.print(line, highlight=False, markup=False))
+    except ValueError as wrong:
+        raise settings.SettingsError(f"DATA={data} cannot be used. {wrong}") from wrong
+    return source
+
+
+def collection_name(source: str | Path) -> str:
+    """A name for the collection of some data: the data's own, with a suffix if other data has it already."""
+    name = re.sub(r"[^a-z0-9]+", "_", data_name(str(source)).lower()).strip("_")[:30] or "images"
     name = name if name[0].isalpha() else f"c_{name}"
     known = settings.load().collections.get(name)
     if known is None or known.source == str(source):
