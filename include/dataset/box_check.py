@@ -20,7 +20,12 @@ def check_boxes(
     """
     problems = list(annotation.problems)
     boxes = []
+    good_names: set[str] = set()  # of this annotation: most of its boxes share a few
     for where, box in zip(annotation.where, annotation.boxes, strict=True):
+        label, xmin, ymin, xmax, ymax, _ = box
+        if label in good_names and 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height:
+            boxes.append(box)
+            continue
         boxes.append(clip(box, width, height))
         if code := box_problem(box, width, height) or (boxes[-1] != box and box_problem(boxes[-1], width, height)):
             corners = f"{box.xmin:g} {box.ymin:g} {box.xmax:g} {box.ymax:g}"
@@ -31,6 +36,8 @@ def check_boxes(
             problems.append(Problem("bad_class_name", annotation.file, where, box.label))
         elif classes is not None and box.label not in classes:
             problems.append(Problem("unknown_class", annotation.file, where, box.label))
+        else:
+            good_names.add(box.label)
     return tuple(boxes), problems
 
 

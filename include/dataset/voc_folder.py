@@ -12,7 +12,7 @@ from include.dataset.quarantine import Notes, Problem, Refused
 from include.dataset.source import SourceFiles, image_stem
 from include.dataset.voc import read_annotation
 
-MAX_XML_BYTES = 16 << 20
+MAX_XML_BYTES = 4 << 20  # 13,000 boxes as labelImg writes them; parsed, hostile files take a hundred times their bytes
 
 
 def voc_candidates(files: SourceFiles, notes: Notes) -> Iterator[Candidate]:
