@@ -38,7 +38,7 @@ test: $(VENV)/ready system ## all tests
 	$(PYTHON) -m pytest
 
 test-faults: $(VENV)/ready system system-faults ## half an hour: parts of a real Airflow killed, frozen, locked, starved
-	$(PYTHON) -m pytest -m faults -v
+	$(PYTHON) -m pytest -m faults -v -n 2 --dist loadgroup
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
 # $(1): a command that succeeds if it is there; $(2): Debian's package

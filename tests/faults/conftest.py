@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from include.documents import ResultDocument
+from tests.faults.databases import POSTGRES, SQLITE, running_postgres
 from tests.faults.deployment import Deployment
-from tests.faults.postgres import running_postgres
 from tests.faults.training import COLLECTION, Training, assert_whole, declare
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+@pytest.fixture(scope="session", params=[SQLITE, POSTGRES])
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp(request.param)
     print(f"\nAirflow on {request.param}; logs and state in {folder}")

@@ -140,15 +140,15 @@ class Deployment:
         with self._engine.connect() as connection:
             return list(connection.execute(sqlalchemy.text(statement), values))
 
-    def task_states(self, dag: str, run: str) -> dict[str, str | None]:
-        """State of every task (unmapped) of a run."""
-        found = self.rows(
-            "select task_id, state from task_instance where dag_id = :dag and run_id = :run", dag=dag, run=run
-        )
-        return {row.task_id: row.state for row in found}
+    # --- what it says of runs of train_local
+
+    def task_states(self, run: str) -> dict[str, str | None]:
+        """State of every task."""
+        statement = "select task_id, state from task_instance where dag_id = 'train_local' and run_id = :run"
+        return {row.task_id: row.state for row in self.rows(statement, run=run)}
 
     def tries(self, run: str, task: str) -> int:
-        """The number of the task's current try in a run of ``train_local``."""
+        """The number of a task's current try."""
         statement = (
             "select try_number from task_instance where dag_id = 'train_local' and run_id = :run and task_id = :task"
         )
@@ -161,7 +161,7 @@ class Deployment:
         return [row.id for row in found if now - _time(row.latest_heartbeat) < timedelta(seconds=20)]
 
     def triggerer_of(self, run: str) -> int | None:
-        """Job id of the triggerer that has the trigger of a run's ``wait``."""
+        """Job id of the triggerer that has the trigger of ``wait``."""
         found = self.rows(
             "select triggerer_id from trigger join task_instance on trigger.id = task_instance.trigger_id "
             "where run_id = :run and task_id = 'wait' and dag_id = 'train_local'",
@@ -169,14 +169,13 @@ class Deployment:
         )
         return found[0].triggerer_id if found else None
 
-    def run_state(self, dag: str, run: str) -> str:
-        return self.rows("select state from dag_run where dag_id = :dag and run_id = :run", dag=dag, run=run)[0].state
+    def run_state(self, run: str) -> str:
+        return self.rows("select state from dag_run where dag_id = 'train_local' and run_id = :run", run=run)[0].state
 
-    def task_process(self, dag: str, run: str, task: str) -> psutil.Process | None:
+    def task_process(self, run: str, task: str) -> psutil.Process | None:
         """The process in which a task runs now; its parent is the worker that supervises it."""
         found = self.rows(
-            "select id from task_instance where dag_id = :dag and run_id = :run and task_id = :task",
-            dag=dag,
+            "select id from task_instance where dag_id = 'train_local' and run_id = :run and task_id = :task",
             run=run,
             task=task,
         )

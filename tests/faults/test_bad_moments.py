@@ -7,15 +7,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from include.documents import Reason, ResultDocument, State
 from include.laptop.environment import free_port
+from tests.faults.databases import on_sqlite
 from tests.faults.deployment import FROZEN_SECONDS, Deployment, until
 from tests.faults.training import COLLECTION, SLOW, Phase, Training, assert_whole, training_processes
 
@@ -72,7 +72,7 @@ def test_cleared_while_waiting_it_is_adopted_then_marked_as_failed_it_is_stopped
     assert_untouched(training, processes)
 
     assert stop(training) < STOPPED_WITHIN
-    assert slow.run_state("train_local", training.run) == "failed"
+    assert slow.run_state(training.run) == "failed"
     result = training.result()
     assert (result.state, result.reason) == (State.CANCELLED, Reason.USER)
     assert (training.jobs[0] / "output" / "checkpoints" / "last" / "state.npz").exists()
@@ -84,7 +84,7 @@ def test_marked_as_failed_between_submit_and_the_start_of_the_trigger_it_is_stop
     slow.mark_failed(training.run)
     until(training.ended, 60, "the end of the run")
     until(lambda: not training_processes(slow), STOPPED_WITHIN, "the end of the training")
-    assert slow.run_state("train_local", training.run) == "failed"
+    assert slow.run_state(training.run) == "failed"
     assert training.result().state is State.CANCELLED
 
 
@@ -105,12 +105,13 @@ def test_a_frozen_triggerer_that_wakes_again_cancels_nothing(slow: Deployment) -
     slow.wake(name)
     time.sleep(8)
     assert_untouched(training, processes)
-    assert slow.task_states("train_local", training.run)["wait"] == "deferred"
+    assert slow.task_states(training.run)["wait"] == "deferred"
     assert stop(training) < STOPPED_WITHIN
     if two:
         slow.end("triggerer-2")
 
 
+@on_sqlite
 def test_two_runs_of_one_training_at_the_same_moment_are_one_job(
     deployment: Deployment, undisturbed: ResultDocument
 ) -> None:
@@ -122,86 +123,61 @@ def test_two_runs_of_one_training_at_the_same_moment_are_one_job(
     assert first.jobs == twin.jobs
 
 
-def test_a_worker_whose_supervisor_froze_runs_beside_its_successor(
-    deployment: Deployment, undisturbed: ResultDocument
-) -> None:
-    """Two exports of one model at once, then the first one's supervisor wakes: the same bytes, one result."""
-    frozen: list[psutil.Process] = []
-
-    def freeze_supervisor(training: Training) -> None:
-        time.sleep(2)
-        process = deployment.task_process("train_local", training.run, "export")
-        assert process is not None
-        frozen.append(process.parent())
-        frozen[0].suspend()
-
-    training = Training(deployment, deployment.retrain(COLLECTION))
-    waker = threading.Thread(target=wake_beside_successor, args=(training, frozen))
-    waker.start()
-    training.follow({Phase.EXPORTING: freeze_supervisor})
-    waker.join()
-    assert deployment.tries(training.run, "export") > 1
-    assert_whole(training, undisturbed)
-
-
-def wake_beside_successor(training: Training, frozen: list[psutil.Process]) -> None:
-    until(lambda: frozen, 200, "the freeze")
-    try:
-        until(lambda: training.deployment.tries(training.run, "export") > 1, 90, "a successor")
-        time.sleep(3)
-    finally:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            frozen[0].resume()
-
-
+@on_sqlite
 def test_a_database_that_is_locked_for_half_a_minute(deployment: Deployment, undisturbed: ResultDocument) -> None:
-    if not deployment.is_sqlite:
-        pytest.skip("a whole database can be locked in SQLite only")
+    """Only in SQLite can the whole of it be locked."""
 
     def lock(training: Training) -> None:
-        with sqlite3.connect(deployment.laptop.database, timeout=30, isolation_level=None) as connection:
-            connection.execute("BEGIN EXCLUSIVE")
+        with contextlib.closing(sqlite3.connect(deployment.laptop.database, timeout=30, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
             time.sleep(LOCKED_SECONDS)
-            connection.execute("ROLLBACK")
-        connection.close()
+            other.execute("ROLLBACK")
 
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow({Phase.WAITING: lock, Phase.SCORING: lock})
     assert_whole(training, undisturbed)
 
 
-def test_without_mlflow_it_waits_and_registers_when_mlflow_is_back(
+@on_sqlite
+def test_an_orphaned_worker_beside_its_successor_and_mlflow_that_comes_late(
     deployment: Deployment, undisturbed: ResultDocument
 ) -> None:
+    """Two exports of one model at the same time make the same bytes and one result; register waits for MLflow."""
     port = free_port(18700)
-    with deployment.setting("mlflow", f"http://127.0.0.1:{port}"):
+    with deployment.setting("mlflow", f"http://127.0.0.1:{port}"), contextlib.ExitStack() as stack:
         training = Training(deployment, deployment.retrain(COLLECTION))
-        servers: list[subprocess.Popen[bytes]] = []
 
-        def start_mlflow() -> None:
-            until(
-                lambda: deployment.task_states("train_local", training.run)["register"] == "up_for_retry",
-                200,
-                "a failed register",
-            )
-            servers.append(mlflow_server(deployment.folder, port))
+        def orphan(training: Training) -> None:
+            """Freeze the worker above a running export, and wake it when another has begun."""
+            first = until(lambda: deployment.task_process(training.run, "export"), 10, "an export")
+            worker = first.parent()
+            assert worker is not None
+            worker.suspend()
+            try:
+                until(lambda: deployment.tries(training.run, "export") > 1, 90, "a successor")
+                until(lambda: training.phase() is Phase.EXPORTING, 60, "a successor at work")
+                time.sleep(3)
+            finally:
+                worker.resume()
 
-        starter = threading.Thread(target=start_mlflow)
-        starter.start()
-        try:
-            training.follow({})
-            starter.join()
-            assert_whole(training, undisturbed)
-            assert training.result().model_version is not None
-            assert "does not answer" in deployment.log_of(training.run, "register")
-        finally:
-            for server in servers:
-                server.send_signal(signal.SIGTERM)
-                server.wait(20)
+        def bring_mlflow(training: Training) -> None:
+            until(lambda: deployment.task_states(training.run)["register"] == "up_for_retry", 90, "a retry")
+            stack.enter_context(mlflow_server(deployment.folder, port))
+
+        training.follow({Phase.EXPORTING: orphan, Phase.REGISTERING: bring_mlflow})
+        assert_whole(training, undisturbed)
+        assert training.result().model_version is not None
+        assert "does not answer" in deployment.log_of(training.run, "register")
 
 
-def mlflow_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def mlflow_server(folder: Path, port: int) -> Iterator[None]:
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/other-mlflow.db"]
     with (folder / "mlflow.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    try:
+        yield
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)

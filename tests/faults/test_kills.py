@@ -3,53 +3,58 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import psutil
 import pytest
 
 from include.documents import ResultDocument
-from tests.faults.deployment import Deployment
-from tests.faults.training import COLLECTION, RUNNER, Phase, Training, assert_whole, training_processes
+from tests.faults.deployment import Deployment, until
+from tests.faults.training import COLLECTION, Faults, Phase, Training, assert_whole, training_processes
 
 pytestmark = pytest.mark.faults
+RESUMED = "from step"  # what the trainer logs when it goes on
 
 
-@pytest.mark.parametrize("component", ["scheduler", "triggerer", "api-server", "dag-processor"])
-def test_a_component_killed_in_every_phase(deployment: Deployment, undisturbed: ResultDocument, component: str) -> None:
-    training = Training(deployment, deployment.retrain(COLLECTION))
-    training.follow(dict.fromkeys(Phase, lambda _: deployment.kill(component)))
-    assert_whole(training, undisturbed)
-
-
-def kill_worker(training: Training) -> None:
-    """The process of the running task, and the worker above it."""
-    for task in ("submit", "collect", "export", "score", "register"):
-        process = training.deployment.task_process("train_local", training.run, task)
-        if process is not None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                parent = process.parent()
-                process.kill()
-                if parent is not None and "LocalExecutor" in " ".join(parent.cmdline()):
-                    parent.kill()
-
-
-def test_the_worker_killed_in_every_phase_that_has_one(deployment: Deployment, undisturbed: ResultDocument) -> None:
-    training = Training(deployment, deployment.retrain(COLLECTION))
-    training.follow({phase: kill_worker for phase in Phase if phase is not Phase.WAITING})
-    assert_whole(training, undisturbed)
-
-
-@pytest.mark.parametrize("victim", ["trainer", "trainer and runner"])
-def test_the_training_process_killed(deployment: Deployment, undisturbed: ResultDocument, victim: str) -> None:
-    """The job is lost; its next attempt goes on from the checkpoint, to the steps that were planned."""
-
+# Two at a time, of which neither does the other's work.
+@pytest.mark.parametrize("components", [("scheduler", "dag-processor"), ("triggerer", "api-server")], ids="+".join)
+def test_components_killed_in_every_phase(
+    deployment: Deployment, undisturbed: ResultDocument, components: tuple[str, str]
+) -> None:
     def kill(training: Training) -> None:
-        for process in training_processes(training.deployment):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if "runner" in victim or RUNNER not in process.cmdline():
-                    process.kill()
+        for component in components:
+            deployment.kill(component)
 
     training = Training(deployment, deployment.retrain(COLLECTION))
-    training.follow({Phase.WAITING: kill})
+    training.follow(dict.fromkeys(Phase, kill))
+    assert_whole(training, undisturbed)
+
+
+def test_worker_and_training_killed_in_every_phase_that_has_one(
+    deployment: Deployment, undisturbed: ResultDocument
+) -> None:
+    """The job is lost once; its next attempt goes on from the checkpoint, to the steps that were planned."""
+    faults: Faults = {phase: partial(kill_worker, phase.task) for phase in Phase} | {Phase.WAITING: kill_training}
+    training = Training(deployment, deployment.retrain(COLLECTION))
+    training.follow(faults)
     assert_whole(training, undisturbed, attempts=2)
-    assert "from step" in (training.jobs[-1] / "log.txt").read_text()
+    assert RESUMED in (training.jobs[-1] / "log.txt").read_text()
+
+
+def kill_worker(task: str, training: Training) -> None:
+    """The process of a running task, and the worker above it."""
+    process = until(lambda: training.deployment.task_process(training.run, task), 10, f"{task}'s process")
+    with contextlib.suppress(psutil.NoSuchProcess):
+        worker = process.parent()
+        process.kill()
+        if worker is not None and "LocalExecutor" in " ".join(worker.cmdline()):
+            worker.kill()
+
+
+def kill_training(training: Training) -> None:
+    """The trainer and its runner, once there is a checkpoint."""
+    checkpoint = training.jobs[-1] / "output" / "checkpoints" / "last" / "state.npz"
+    until(checkpoint.exists, 60, "a checkpoint")
+    for process in training_processes(training.deployment):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -86,7 +86,7 @@ class Training:
 
     def phase(self) -> Phase | None:
         """The phase that shows now, if one does."""
-        states = self.deployment.task_states("train_local", self.run)
+        states = self.deployment.task_states(self.run)
         if states.get("submit") == "running":
             started = [job for job in self.jobs if (job / "started").exists()]
             return Phase.SUBMITTING if started else Phase.BEFORE_SUBMIT
@@ -98,7 +98,7 @@ class Training:
         return None
 
     def ended(self) -> bool:
-        return self.deployment.run_state("train_local", self.run) in {"success", "failed"}
+        return self.deployment.run_state(self.run) in {"success", "failed"}
 
     def follow(self, faults: Faults, seconds: float = SECONDS) -> None:
         """Strike once in each phase that is asked for, as soon as it shows; return when the run has ended."""
@@ -109,7 +109,7 @@ class Training:
             if phase in outstanding:
                 outstanding.pop(phase)(self)
             if time.monotonic() > deadline:
-                states = self.deployment.task_states("train_local", self.run)
+                states = self.deployment.task_states(self.run)
                 raise AssertionError(f"{self.run} had not ended after {seconds:.0f} s: {states}")
             time.sleep(LOOK)
         assert not outstanding, f"these phases were never seen: {', '.join(outstanding)}"
@@ -171,9 +171,7 @@ def said(result: ResultDocument) -> dict[str, Any]:
 def assert_whole(training: Training, like: ResultDocument, attempts: int = 1) -> None:
     """The run is green, trained exactly once, left nothing running, and says what the undisturbed one says."""
     deployment, result = training.deployment, training.result()
-    assert deployment.run_state("train_local", training.run) == "success", deployment.task_states(
-        "train_local", training.run
-    )
+    assert deployment.run_state(training.run) == "success", deployment.task_states(training.run)
     assert result.state is State.SUCCEEDED
     assert len(training.jobs) == attempts, training.jobs
     assert result.job == training.jobs[-1].name

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: fresh, on 127.0.0.1, gone afterwards."""
+"""The databases on which Airflow runs here: SQLite, and a PostgreSQL of the tests' own, gone afterwards."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from include.laptop.environment import free_port
 
 FIRST_PORT = 18900
 ORDINARY_USER = "postgres"  # made by Debian's package; PostgreSQL refuses to run as root
+
+
+# With two processes (pytest-xdist's loadgroup), one has all tests on SQLite, the other those on PostgreSQL.
+SQLITE = pytest.param("sqlite", marks=pytest.mark.xdist_group("sqlite"))
+POSTGRES = pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))
+on_sqlite = pytest.mark.parametrize("deployment", [SQLITE], indirect=True)
 
 
 @contextlib.contextmanager
