@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from include.dataset.annotation import Box, Candidate
@@ -71,7 +71,7 @@ def check_batch(
         candidates = coco_candidates(files, instances, check.notes)
     if split == "given":
         check.sides = given_sides(files, check.notes)
-    problems += [problem for path, problem in files.unread.items() if kind_of(PurePosixPath(path)) not in READ]
+    problems += [problem for path, problem in files.unread.items() if kind_of(path) not in READ]
     strays = (Candidate(problem=problem, images=0) for problem in problems)
     for link in files.not_followed:
         check.notes.add("folder that is a symbolic link, not looked into", link)
@@ -114,7 +114,7 @@ class BatchCheck:
         self.faults: list[Fault] = []
         self.classes_used: Counter[str] = Counter()
         self._images_found = self._images_used = self._boxes_found = 0
-        self._kept: dict[str, tuple[str, tuple[Box, ...]]] = {}  # sha256 → file and boxes
+        self._kept: dict[str, tuple[str, int]] = {}  # sha256 → file, and a hash of its boxes
 
     def images(self) -> Count:
         quarantined = sum(each.images for each in self.faults)
@@ -171,13 +171,14 @@ class BatchCheck:
             f"{facts.dhash:016x}",
             boxes,
             self.sides.get(path),
+            facts.crc32c,
         ), []
 
     def _duplicate(self, path: str, facts: ImageFacts, boxes: tuple[Box, ...]) -> list[Problem]:
-        kept, kept_boxes = self._kept.setdefault(facts.sha256, (path, boxes))
+        kept, kept_boxes = self._kept.setdefault(facts.sha256, (path, hash(boxes)))
         if kept == path:
             return []
-        difference = "" if boxes == kept_boxes else ", which has other boxes: see which are right"
+        difference = "" if hash(boxes) == kept_boxes else ", which has other boxes: see which are right"
         return [Problem("duplicate_image", path, "sha256", f"same as {kept}{difference}")]
 
     def _note_oddities(self, path: str, facts: ImageFacts) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 from typing import Literal, NamedTuple
 
+from google_crc32c import value as crc32c
 from PIL import Image
 
 from include.dataset.quarantine import Refused
@@ -29,6 +30,7 @@ class ImageFacts(NamedTuple):
     format: Literal["jpeg", "png"]
     dhash: int  # 64 bits
     orientation: int  # EXIF, 1 = upright
+    crc32c: int
 
 
 def inspect_image(data: bytes, file: str) -> ImageFacts:
@@ -62,7 +64,14 @@ def inspect_image(data: bytes, file: str) -> ImageFacts:
     if orientation in TURNED:
         raise Refused("exif_rotated", file, "EXIF Orientation", orientation)
     return ImageFacts(
-        hashlib.sha256(data).hexdigest(), len(data), width, height, FORMATS[image.format], dhash, orientation
+        sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+        width=width,
+        height=height,
+        format=FORMATS[image.format],
+        dhash=dhash,
+        orientation=orientation,
+        crc32c=crc32c(data),
     )
 
 

@@ -60,14 +60,14 @@ def list_source(root: Path) -> SourceFiles:
     not_followed: list[str] = []
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not passed_over(name))
-        here = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        not_followed += [str(here / name) for name in subfolders if Path(folder, name).is_symlink()]
+        here = "" if Path(folder) == root else f"{Path(folder).relative_to(root).as_posix()}/"
+        not_followed += [here + name for name in subfolders if Path(folder, name).is_symlink()]
         for name in names:
-            if not passed_over(name) and (kind := kind_of(here / name) or kind_of_contents(Path(folder, name))):
-                found[kind].append(str(here / name))
+            if not passed_over(name) and (kind := kind_of(here + name) or kind_of_contents(Path(folder, name))):
+                found[kind].append(here + name)
     unread = read_set_aside(root)
     for path in unread:
-        if kind := kind_of(PurePosixPath(path)):
+        if kind := kind_of(path):
             found[kind].append(path)
     images, xml, json_files, image_sets, links = (tuple(sorted(paths)) for paths in (*found.values(), not_followed))
     return SourceFiles(root, images, xml, json_files, image_sets, links, unread)
@@ -78,12 +78,15 @@ def passed_over(name: str) -> bool:
     return name.startswith((".", "__MACOSX"))
 
 
-def kind_of(path: PurePosixPath) -> Kind | None:
+def kind_of(path: str) -> Kind | None:
     """Which of a batch's kinds of files a path's name says, if it says any."""
-    suffix = path.suffix.lower()
+    stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
+    suffix = dot + suffix.lower() if stem else ""
+    if suffix in IMAGE_SUFFIXES:
+        return "images"
     if suffix == ".txt":
-        return "image_sets" if path.parts[-3:-1] == ("ImageSets", "Main") else None
-    return "images" if suffix in IMAGE_SUFFIXES else ANNOTATIONS.get(suffix)
+        return "image_sets" if PurePosixPath(path).parts[-3:-1] == ("ImageSets", "Main") else None
+    return ANNOTATIONS.get(suffix)
 
 
 def kind_of_contents(path: Path) -> Kind | None:
@@ -109,8 +112,9 @@ def begins_like_image(path: Path) -> bool:
 
 def image_stem(path: str) -> str:
     """An image's name without folder and suffix; a dot in a name that is no suffix stays (``frame.0001``)."""
-    name = PurePosixPath(path)
-    return name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name
+    name = path.rpartition("/")[2]
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and dot + suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def read_inside(root: Path, relative: str, limit: int) -> bytes:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from include.dataset.near_duplicates import NearDuplicates
+import numpy as np
+
+from include.dataset.near_duplicates import NearDuplicates, look_alikes
 from include.documents import SIDES, Side
 
 Why = Literal["hash", "near_duplicate", "given", "class_lacked_side"]
 Shares = tuple[float, float, float]  # of train, validation, hold-out
 
+BITS: dict[Side, int] = {side: 1 << index for index, side in enumerate(SIDES)}
 FEWEST_IMAGES = 10  # a class with so many images should be on every side
 
 
@@ -62,6 +66,8 @@ class Split:
         self.assignments: dict[str, Assignment] = {}
         self.images_by_class: dict[str, Counter[Side]] = defaultdict(Counter)  # of the batches added, not of all
         self._near = NearDuplicates()
+        self._first: list[str] = []  # for each of its hashes, the image with the smallest SHA-256
+        self._first_number = array("Q")  # and how that begins, as a number
         for assignment in recorded:
             self._record(assignment)
 
@@ -73,7 +79,7 @@ class Split:
         movable: list[Newcomer] = []
         for group, recorded in self._groups(new):
             together = [side for side in SIDES if all(side in image.allowed for image in group)]
-            wanted = recorded[0].side if recorded else draw(group[0].sha256, self.shares, together or group[0].allowed)
+            wanted = recorded.side if recorded else draw(group[0].sha256, self.shares, together or group[0].allowed)
             for image in group:
                 side = wanted if wanted in image.allowed else draw(image.sha256, self.shares, image.allowed)
                 alone = len(group) == 1 and not recorded
@@ -98,35 +104,32 @@ class Split:
     def straddling(self, images: Collection[str]) -> int:
         """How many of these images have a near-duplicate among them on another side, as a given split can demand."""
         assigned = [self.assignments[sha256] for sha256 in images]
-        return sum(
-            any(
-                self.assignments[other].side != each.side
-                for other in self._near.near(int(each.dhash, 16))
-                if other in images
-            )
-            for each in assigned
-        )
+        distinct = {int(each.dhash, 16): 0 for each in assigned}
+        index = NearDuplicates(distinct)
+        sides = np.zeros(len(distinct), np.uint8)  # of each hash, the sides of its images, a bit each
+        for each in assigned:
+            if (position := index.position(int(each.dhash, 16))) is not None:
+                sides[position] |= BITS[each.side]
+        for dhash in distinct:
+            distinct[dhash] = int(np.bitwise_or.reduce(sides[index.near(dhash)]))
+        return sum(bool(distinct[int(each.dhash, 16)] & ~BITS[each.side]) for each in assigned)
 
-    def _groups(self, new: list[Newcomer]) -> list[tuple[list[Newcomer], list[Assignment]]]:
-        """New images that look alike, directly or through others, with those recorded earlier that look so too."""
-        inside = NearDuplicates()
-        group_of: dict[str, list[Newcomer]] = {}
-        for image in new:
-            group = [image]
-            for sha256 in inside.near(int(image.dhash, 16)):
-                if group_of[sha256] is not group:
-                    group = group_of[sha256] + group
-                    group_of.update((member.sha256, group) for member in group)
-            group_of[image.sha256] = group
-            inside.add(int(image.dhash, 16), image.sha256)
-        groups = {id(group): group for group in group_of.values()}.values()
+    def _groups(self, new: list[Newcomer]) -> list[tuple[list[Newcomer], Assignment | None]]:
+        """New images that look alike, directly or through others, with one recorded earlier that looks so too."""
+        groups = look_alikes([int(image.dhash, 16) for image in new])
         return [
-            (
-                sorted(group, key=lambda image: image.sha256),
-                [self.assignments[sha] for image in group for sha in self._near.near(int(image.dhash, 16))],
-            )
-            for group in groups
+            (group := [new[index] for index in indices], self._recorded_like({image.dhash for image in group}))
+            for indices in groups
         ]
+
+    def _recorded_like(self, hashes: Iterable[str]) -> Assignment | None:
+        """The recorded image that looks like one of these; among several, that with the smallest SHA-256."""
+        found = [
+            self._first[near[np.frombuffer(self._first_number, np.uint64)[near].argmin()]]
+            for dhash in hashes
+            if (near := self._near.near(int(dhash, 16))).size
+        ]
+        return self.assignments[min(found)] if found else None
 
     def _fill_sides(self, movable: list[Newcomer]) -> None:
         """Move one image, that the hash placed in this very batch, to each side that a class of some size lacks."""
@@ -146,5 +149,14 @@ class Split:
         return all(self.images_by_class[name][origin] > 1 for name in image.classes)
 
     def _record(self, assignment: Assignment) -> None:
-        self.assignments[assignment.sha256] = assignment
-        self._near.add(int(assignment.dhash, 16), assignment.sha256)
+        sha256 = assignment.sha256
+        self.assignments[sha256] = assignment
+        dhash = int(assignment.dhash, 16)
+        self._near.add(dhash)
+        if (position := self._near.position(dhash)) is None:
+            return
+        if position == len(self._first):
+            self._first.append(sha256)
+            self._first_number.append(int(sha256[:16], 16))
+        elif sha256 < self._first[position]:
+            self._first[position], self._first_number[position] = sha256, int(sha256[:16], 16)

@@ -13,10 +13,11 @@ from functools import cache
 
 from google_crc32c import value as crc32c
 
-BYTES_LIST, FLOAT_LIST, INT64_LIST = 1, 2, 3  # fields of tf.train.Feature
-ENTRY = b"\x0a"  # field 1, length-delimited: Example.features, Features.feature, an entry's key, a list's values
-VALUE = b"\x12"  # field 2, length-delimited: an entry's value
-LISTS = {number: bytes((number << 3 | 2,)) for number in (BYTES_LIST, FLOAT_LIST, INT64_LIST)}
+# What length-delimited fields begin with: number << 3 | 2.
+BYTES, FLOATS, INTS = b"\x0a", b"\x12", b"\x1a"  # the lists that a tf.train.Feature can hold
+ENTRY = b"\x0a"  # number 1: Example.features, Features.feature, the key in an entry, the values in a list
+VALUE = b"\x12"  # number 2: the value in an entry
+LARGE = 4096  # bytes
 SMALL = tuple(bytes((value,)) for value in range(0x80))  # varints of one byte
 
 
@@ -32,9 +33,10 @@ def encode_example(features: Mapping[str, Sequence[bytes] | Floats | Ints]) -> b
     """A ``tf.train.Example``; plain sequences are bytes lists. Equal input gives equal bytes."""
     entries: list[bytes] = []
     for name, values in features.items():
-        key, feature = _key(name), _feature(values)
-        length = sum(map(len, feature))
-        entries += (ENTRY, _varint(len(key) + 1 + len(size := _varint(length)) + length), key, VALUE, size, *feature)
+        if len(values) == 1 and isinstance(values[0], bytes) and len(values[0]) > LARGE:
+            entries += _large_entry(_key(name), values[0])
+        else:
+            entries.append(_field(ENTRY, _key(name) + _field(VALUE, _feature(values))))
     return b"".join((ENTRY, _varint(sum(map(len, entries))), *entries))
 
 
@@ -44,29 +46,33 @@ def frame(payload: bytes) -> tuple[bytes, bytes, bytes]:
     return length + _masked_crc(length), payload, _masked_crc(payload)
 
 
-def _feature(values: Sequence[bytes] | Floats | Ints) -> tuple[bytes, ...]:
-    """A ``tf.train.Feature``, in parts: a large image among its values is not copied yet."""
+def _feature(values: Sequence[bytes] | Floats | Ints) -> bytes:
+    """A ``tf.train.Feature``: a list of one of three types. Numbers are packed."""
     if isinstance(values, Floats):
-        contents: tuple[bytes, ...] = _packed(struct.pack(f"<{len(values)}f", *values))
-        number = FLOAT_LIST
-    elif isinstance(values, Ints):
-        contents = _packed(b"".join(map(_varint, values)))
-        number = INT64_LIST
-    else:
-        contents = tuple(part for value in values for part in (ENTRY, _varint(len(value)), value))
-        number = BYTES_LIST
-    return (LISTS[number], _varint(sum(map(len, contents))), *contents)
+        return _field(FLOATS, _field(ENTRY, struct.pack(f"<{len(values)}f", *values)) if values else b"")
+    if isinstance(values, Ints):
+        return _field(INTS, _field(ENTRY, b"".join(map(_varint, values))) if values else b"")
+    return _field(BYTES, b"".join([_field(ENTRY, value) for value in values]))
 
 
-def _packed(numbers: bytes) -> tuple[bytes, ...]:
-    return (ENTRY, _varint(len(numbers)), numbers) if numbers else ()
+def _large_entry(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """An entry with a single value, an image, in two parts: the image is copied once only, into the whole."""
+    size = len(value)
+    head = ENTRY + _varint(size)
+    for before in (BYTES, VALUE):
+        head = before + _varint(len(head) + size) + head
+    return ENTRY + _varint(len(key) + len(head) + size) + key + head, value
+
+
+def _field(tag: bytes, contents: bytes) -> bytes:
+    """A length-delimited field (wire type 2)."""
+    return tag + _varint(len(contents)) + contents
 
 
 @cache
 def _key(name: str) -> bytes:
     """The first field of an entry. Feature names are few and come again with every record."""
-    encoded = name.encode()
-    return ENTRY + _varint(len(encoded)) + encoded
+    return _field(ENTRY, name.encode())
 
 
 def _varint(value: int) -> bytes:

@@ -51,11 +51,15 @@ def pair_by_stem(files: SourceFiles) -> tuple[dict[str, str], dict[str, list[str
     pairs: dict[str, str] = {}
     left_over: dict[str, list[str]] = {}
     for xml in files.xml:
-        path = PurePosixPath(xml)
-        candidates = images.get(_normal(path.stem), [])
-        beside = [image for image in candidates if PurePosixPath(image).parent == path.parent]
-        subfolder = [image for image in candidates if PurePosixPath(image).parent.name == path.parent.name]
-        for choice in (beside, candidates, subfolder):
+        folder, _, name = xml.rpartition("/")
+        candidates = images.get(_normal(name[: -len(".xml")]), [])
+        if len(candidates) == 1:
+            pairs[xml] = candidates[0]
+            continue
+        beside = [image for image in candidates if image.rpartition("/")[0] == folder]
+        same_name = folder.rpartition("/")[2]
+        subfolder = [image for image in candidates if image.rpartition("/")[0].rpartition("/")[2] == same_name]
+        for choice in (beside, subfolder):
             if len(choice) == 1:
                 pairs[xml] = choice[0]
                 break
@@ -119,4 +123,4 @@ def _by_stem(images: Iterator[str] | tuple[str, ...]) -> dict[str, list[str]]:
 
 def _normal(name: str) -> str:
     """One spelling for names that macOS decomposes and others compose (é as one character)."""
-    return unicodedata.normalize("NFC", name)
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
