@@ -166,4 +166,4 @@ def test_a_failed_training_is_told_with_its_reason(
 def test_wrong_data_is_answered_before_anything_starts(home: Path) -> None:
     refused = make_run(home, "--data", str(home / "nowhere"))
     assert refused.returncode == 2
-    assert "nowhere is no folder" in refused.stdout.replace("\n", "")
+    assert "nowhere cannot be used" in refused.stdout.replace("\n", "")

@@ -18,6 +18,18 @@ from include.store import Store
 
 PLAIN_INTERVAL = 10.0  # seconds between two progress lines where there is no terminal
 
+console = Console()
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal; paths in it stay whole."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """What went wrong, in red."""
+    console.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+
 
 def show_progress(looks: Iterable[Look], console: Console) -> None:
     """Show a cascade until it ends: a bar in a terminal, plain lines elsewhere."""

@@ -107,7 +107,8 @@ def verdict(folder: Path, code: int, timed_out: bool, limit: float) -> dict[str,
         return {"state": "FAILED", "reason": "TIMEOUT", "message": message}
     if (folder / "cancel").exists():
         reason = (folder / "cancel").read_text()
-        return {"state": "CANCELLED", "reason": reason, "message": "stopped on request, after writing a checkpoint"}
+        how = "after writing a checkpoint" if code == EXIT_STOPPED else "before there was anything to keep"
+        return {"state": "CANCELLED", "reason": reason, "message": f"stopped on request, {how}"}
     if code == EXIT_BAD_INPUT:
         return {"state": "FAILED", "reason": "BAD_INPUT", "message": told}
     if code == EXIT_STOPPED:

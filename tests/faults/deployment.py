@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import sqlalchemy
 
-from include.laptop.__main__ import DAGS
 from include.laptop.api import Api
 from include.laptop.environment import USER, Laptop, free_port
 from include.laptop.leftovers import end_leftovers
+from include.laptop.running import DAGS
 from include.laptop.services import COMPONENTS, wait_for
 from include.settings import PROJECT
 from include.store import Store

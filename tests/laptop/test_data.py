@@ -12,7 +12,7 @@ from include import settings
 from include.dataset.sample import write_sample
 from include.documents import BatchDocument
 from include.ingest import ingest_batch
-from include.laptop.__main__ import declare_collection
+from include.laptop.collection import declare_collection
 from include.store import Store
 from tests.dataset.http_server import serving
 

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from include import settings
-from include.laptop.__main__ import collection_name
 from include.laptop.cascade import Look
+from include.laptop.collection import collection_name
 from include.laptop.environment import Laptop, free_port
 from include.laptop.leftovers import MARK, end_leftovers
 from include.laptop.present import show_progress

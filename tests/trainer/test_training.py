@@ -184,6 +184,15 @@ def test_killed_stopped_and_moved_it_goes_on_to_the_very_same_weights(
             np.testing.assert_array_equal(one, other)
 
 
+def test_before_its_first_step_it_ends_at_once(start: Start, tmp_path: Path) -> None:
+    """While TensorFlow is loaded there is nothing to keep, and nothing looks at a flag."""
+    process = start(tmp_path / "output")
+    time.sleep(3)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_another_configuration_is_no_continuation(finished: Path, data: Path) -> None:
     with pytest.raises(BadInput, match="another training: batch_size was 2, is 4"):
         train(TINY.replace(batch_size=4), data, finished)

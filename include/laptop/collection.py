@@ -1,0 +1,85 @@
+"""What `make run` is asked to train on, as a collection of lanner.yaml."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from include import settings
+from include.dataset.obtain import canonical, data_name, obtain
+from include.laptop.present import say
+
+
+def declare_collection(asked: argparse.Namespace) -> str:
+    """Put the collection that was asked for into lanner.yaml (and make the sample's images). Returns its name."""
+    if asked.data is None:
+        folder = settings.load().home / "sample"
+        make_sample(folder)
+        source = str(folder)
+        name, preset = "digits", "sample"
+    else:
+        source = find_data(asked.data)
+        name, preset = collection_name(source), "default"
+    training = read_configuration(asked.config) if asked.config else {}
+    if asked.minutes is not None:
+        training["minutes"] = asked.minutes
+    if asked.weights is not None:
+        training["weights"] = (
+            asked.weights if asked.weights in {"imagenet", "none"} else str(Path(asked.weights).resolve())
+        )
+    target: dict[str, Any] = {"preset": preset} | ({"training": training} if training else {})
+    fields: dict[str, Any] = {"source": source, "targets": {"local": target}}
+    if asked.split:
+        fields["split"] = asked.split
+    if settings.put_collection(name, fields):
+        say(f"Collection {name} is now in {settings.settings_file()}.")
+    return name
+
+
+def read_configuration(file: Path) -> dict[str, Any]:
+    """Fields of the trainer's configuration from a JSON file; which of them there are is checked with the settings."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError) as wrong:
+        raise settings.SettingsError(f"CONFIG={file} cannot be read as JSON: {wrong}.") from wrong
+    if not isinstance(found, dict):
+        raise settings.SettingsError(f"CONFIG={file} must be one JSON object of fields and values.")
+    return found
+
+
+def find_data(data: str) -> str:
+    """``DATA`` as settings name it. What has to be fetched or unpacked is, here, where a person sees it happen."""
+    try:
+        source = canonical(data)
+        obtain(source, settings.load().home, say=say)
+    except ValueError as wrong:
+        raise settings.SettingsError(f"DATA={data} cannot be used. {wrong}") from wrong
+    return source
+
+
+def collection_name(source: str | Path) -> str:
+    """A name for the collection of some data: the data's own, with a suffix if other data has it already."""
+    name = re.sub(r"[^a-z0-9]+", "_", data_name(str(source)).lower()).strip("_")[:30] or "images"
+    name = name if name[0].isalpha() else f"c_{name}"
+    known = settings.load().collections.get(name)
+    if known is None or known.source == str(source):
+        return name
+    return f"{name}_{sha256(str(source).encode()).hexdigest()[:6]}"
+
+
+def make_sample(folder: Path) -> None:
+    """Draw the sample's images unless they are there."""
+    if folder.exists():
+        return
+    from include.dataset.sample import write_sample
+
+    say("Drawing the sample: handwritten digits on textured pages.")
+    unfinished = folder.with_name(f".{folder.name}")  # what an interrupted run left of it is drawn again
+    shutil.rmtree(unfinished, ignore_errors=True)
+    write_sample(unfinished)
+    unfinished.rename(folder)
