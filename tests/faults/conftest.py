@@ -29,7 +29,6 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def undisturbed(deployment: Deployment) -> ResultDocument:
     """The result of the first cascade, in which nothing was killed."""
-    (run,) = deployment.training_runs()
-    training = Training(deployment, run)
+    training = Training(deployment, deployment.first_training_run())
     assert_whole(training, training.result())
     return training.result()

@@ -229,6 +229,9 @@ class Deployment:
     def training_runs(self) -> set[str]:
         return {row.run_id for row in self.rows("select run_id from dag_run where dag_id = 'train_local'")}
 
+    def first_training_run(self) -> str:
+        return self.rows("select run_id from dag_run where dag_id = 'train_local' order by id limit 1")[0].run_id
+
     def partition(self, run: str) -> str:
         """``collection:batch:number`` of a run of ``train_local``."""
         statement = "select partition_key from dag_run where dag_id = 'train_local' and run_id = :run"

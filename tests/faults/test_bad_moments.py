@@ -43,7 +43,7 @@ def waiting_training(deployment: Deployment) -> Training:
 
 def stop(training: Training) -> float:
     """Mark a run as failed. Returns the seconds until nothing of it trained any more."""
-    until(lambda: training.phase() is not None, 120, "a training at work")
+    until(lambda: training.phase() is Phase.WAITING, 120, "a training that is waited for")
     training.deployment.mark_failed(training.run)
     began = time.monotonic()
     until(lambda: not training_processes(training.deployment), 60, "the end of the training")

@@ -75,14 +75,14 @@ class Training:
     run: str
 
     @property
-    def generation(self) -> str:
-        """``g7``: plans of the sample raise it one by one, so it is the plan's number."""
-        return "g" + self.deployment.partition(self.run).rpartition(":")[2]
-
-    @property
     def jobs(self) -> list[Path]:
-        """Folders of this training's attempts, the first one first."""
-        return sorted(self.deployment.jobs.glob(f"*-{self.generation}-a*"))
+        """Folders of this training's attempts, the first one first.
+
+        Every plan of these tests but the first asks for a new generation, so that is the plan's number.
+        """
+        collection, _, key = self.deployment.partition(self.run).partition(":")
+        found = sorted(self.deployment.jobs.glob(f"*-g{key.rpartition(':')[2]}-a*/job.json"))
+        return [file.parent for file in found if json.loads(file.read_text())["collection"] == collection]
 
     def phase(self) -> Phase | None:
         """The phase that shows now, if one does."""
