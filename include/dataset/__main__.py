@@ -112,6 +112,8 @@ def run_build(options: argparse.Namespace) -> int:
         print(f"  {side:<10} {contents.images:>7} images {contents.boxes:>8} boxes   {store.path(contents.coco)}")
         for shard in contents.shards:
             print(f"  {'':<10} {shard.images:>7} images {shard.boxes:>8} boxes   {store.path(shard.path)}")
+    looks = sum(line["why"] == "near_duplicate" for line in read_lines(store, dataset.assignments))
+    print(f"  {looks} images look like others and were put on their side")
     print(f"  label map: {store.path(dataset.label_map_pbtxt)}")
     print(f"  document:  {store.path(dataset.path)}")
     for warning in dataset.warnings:

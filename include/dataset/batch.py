@@ -6,6 +6,7 @@ order and at the same time. Sides, class ids and duplicates of earlier batches a
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -18,6 +19,7 @@ from include.dataset.coco import coco_candidates, load_instances
 from include.dataset.given_split import given_sides
 from include.dataset.image_check import MAX_BYTES, ImageFacts, inspect_image
 from include.dataset.manifest import SoundImage, encode_line, write_hashed
+from include.dataset.near_duplicates import look_alikes
 from include.dataset.quarantine import Notes, Problem, Refused, fault
 from include.dataset.source import SourceFiles, image_stem, kind_of, list_source
 from include.dataset.voc_folder import voc_candidates
@@ -81,6 +83,7 @@ def check_batch(
         (encode_line(image.to_json()) for image in check.sound_images(chain(strays, candidates), progress)),
         lambda sha: f"{collection}/manifests/{sha}.jsonl",
     )
+    check.note_look_alikes()
     quarantine = write_hashed(
         store,
         (encode_line(each.model_dump()) for each in check.faults),
@@ -115,6 +118,7 @@ class BatchCheck:
         self.classes_used: Counter[str] = Counter()
         self._images_found = self._images_used = self._boxes_found = 0
         self._kept: dict[str, tuple[str, int]] = {}  # sha256 → file, and a hash of its boxes
+        self._looks = array("Q")  # the difference hashes of the same images, in the same order
 
     def images(self) -> Count:
         quarantined = sum(each.images for each in self.faults)
@@ -161,6 +165,7 @@ class BatchCheck:
         if problems:
             return None, problems
         self._note_oddities(path, facts)
+        self._looks.append(facts.dhash)
         return SoundImage(
             path,
             facts.sha256,
@@ -181,9 +186,21 @@ class BatchCheck:
         difference = "" if hash(boxes) == kept_boxes else ", which has other boxes: see which are right"
         return [Problem("duplicate_image", path, "sha256", f"same as {kept}{difference}")]
 
+    def note_look_alikes(self) -> None:
+        """Tell which of the images used look like others, once all have been examined."""
+        files = [file for file, _ in self._kept.values()]
+        for first, *others in look_alikes(self._looks):
+            for other in others:
+                self.notes.add(
+                    "image looks like another of the batch (scaled, re-encoded, a frame later); they stay on one side",
+                    f"{files[other]} like {files[first]}",
+                )
+
     def _note_oddities(self, path: str, facts: ImageFacts) -> None:
         suffix = path.removeprefix(path[: path.rfind("/") + 1] + image_stem(path)).lower()
         if (suffix == ".png") != (facts.format == "png"):
             self.notes.add("image's suffix and contents differ; the contents were believed", path)
+        if facts.frames > 1:
+            self.notes.add("animated image; its first frame is used", path)
         if facts.orientation > 1:
             self.notes.add("EXIF orientation 2-4 (mirrored or upside down) is not applied; check the boxes", path)

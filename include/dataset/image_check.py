@@ -30,6 +30,7 @@ class ImageFacts(NamedTuple):
     format: Literal["jpeg", "png"]
     dhash: int  # 64 bits
     orientation: int  # EXIF, 1 = upright
+    frames: int  # more than 1 in an animated PNG
     crc32c: int
 
 
@@ -71,6 +72,7 @@ def inspect_image(data: bytes, file: str) -> ImageFacts:
         format=FORMATS[image.format],
         dhash=dhash,
         orientation=orientation,
+        frames=getattr(image, "n_frames", 1) if image.format == "PNG" else 1,
         crc32c=crc32c(data),
     )
 
@@ -83,7 +85,7 @@ def exif_orientation(image: Image.Image) -> int:
         orientation = image.getexif().get(EXIF_ORIENTATION)
     except Exception:  # Pillow's EXIF parser raises many; broken metadata makes no image unusable
         return 1
-    return orientation if isinstance(orientation, int) else 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
 def difference_hash(image: Image.Image) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -58,6 +59,14 @@ def draw(sha256: str, shares: Shares, allowed: Sequence[Side] = SIDES) -> Side:
     return allowed[0]  # all shares of the sides allowed are 0
 
 
+def group_lot(hashes: Sequence[str]) -> str:
+    """What a group of look-alikes draws its side with: an image alone with its own hash.
+
+    The smallest hash of several, as it stands, would be a small number, and nearly always draw the first side.
+    """
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256(min(hashes).encode()).hexdigest()
+
+
 class Split:
     """All assignments of a collection. Batches are added in key order; what was assigned before stands."""
 
@@ -79,7 +88,8 @@ class Split:
         movable: list[Newcomer] = []
         for group, recorded in self._groups(new):
             together = [side for side in SIDES if all(side in image.allowed for image in group)]
-            wanted = recorded.side if recorded else draw(group[0].sha256, self.shares, together or group[0].allowed)
+            lot = group_lot([image.sha256 for image in group])
+            wanted = recorded.side if recorded else draw(lot, self.shares, together or group[0].allowed)
             for image in group:
                 side = wanted if wanted in image.allowed else draw(image.sha256, self.shares, image.allowed)
                 alone = len(group) == 1 and not recorded

@@ -69,7 +69,7 @@ def test_images_stored_on_their_side_are_refused(orientation: int) -> None:
     if orientation in (5, 6, 7, 8):
         assert refusal(data) == "exif_rotated"
     else:
-        assert inspect_image(data, "a").orientation == orientation
+        assert inspect_image(data, "a").orientation == (orientation if orientation < 9 else 1)
 
 
 def test_the_hash_survives_scaling_and_encoding_but_tells_images_apart() -> None:

@@ -74,6 +74,13 @@ def test_later_batches_change_nothing_and_a_record_continues_as_if_never_interru
         assert resumed.assignments == whole.assignments
 
 
+def test_groups_of_look_alikes_are_shared_out_like_single_images() -> None:
+    split = Split(SHARES)
+    split.add_batch([image for n in range(0, 6000, 3) for image in images(range(n, n + 3), "cat", look=n)])
+    counts = Counter(assignment.side for assignment in split.assignments.values())
+    assert np.allclose([counts[side] / 6000 for side in SIDES], SHARES, atol=0.03)
+
+
 def test_near_duplicates_stay_together_across_batches() -> None:
     split = Split(SHARES)
     split.add_batch(images(range(5), "cat", look=1) + images(range(100, 130), "cat"))
