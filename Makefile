@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
+BENCH_VENV := .venv-bench
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins:$(CURDIR)/include/trainer/src
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -16,8 +17,9 @@ WEIGHTS ?=
 MINUTES ?=
 CONFIG ?=
 SPLIT ?=
+HOMES ?=
 
-.PHONY: help run test test-faults system system-faults airflow tensorboard lint lock clean
+.PHONY: help run test test-faults system system-faults airflow tensorboard lint lock bench bench-surround clean
 
 help: ## this list
 	@echo "make run    [DATA=folder] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json] [SPLIT=given] [PORT=8080]"
@@ -57,6 +59,12 @@ system:
 system-faults:
 	$(call debian_package,ls /usr/lib/postgresql/*/bin/pg_ctl || command -v pg_ctl,postgresql)
 
+bench: $(VENV)/ready $(BENCH_VENV)/ready ## measure against the plain way, into docs/benchmarks.md [DATA='folder …'] [HOMES='state folder …']
+	$(PYTHON) -m benches $(if $(DATA),--data $(DATA)) $(if $(HOMES),--homes $(HOMES))
+
+bench-surround: $(VENV)/ready ## a whole run, and where its seconds go beside training [DATA=folder] [WEIGHTS=…]
+	$(PYTHON) -m benches.surround --run --write $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)')
+
 lint: $(VENV)/ready ## ruff with Airflow's rules, formatting, types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -64,12 +72,19 @@ lint: $(VENV)/ready ## ruff with Airflow's rules, formatting, types
 
 lock: $(VENV)/ready ## requirements.in → requirements.txt, for Python 3.11 to 3.13
 	$(VENV)/bin/uv pip compile requirements.in --universal --python-version 3.11 --no-header --upgrade -o requirements.txt
+	$(VENV)/bin/uv pip compile requirements-bench.in --universal --python-version 3.11 --no-header --upgrade -o requirements-bench.txt
 
 clean: ## remove the environment and all state; lanner.yaml stays
-	rm -rf $(VENV) .lanner .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) .lanner .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # The environment, made anew whenever the lock changes. uv comes first, into the environment itself.
 $(VENV)/ready: requirements.txt
 	@if [ -z "$(PYTHON3)" ]; then echo "Python 3.11, 3.12 or 3.13 is needed, and none is on PATH." \
 		"Install one (Debian: apt install python3 python3-venv), or name it: make $(MAKECMDGOALS) PYTHON3=/path/to/python3"; exit 2; fi
 	@"$(PYTHON3)" include/laptop/set_up.py $(VENV) requirements.txt
+
+# What benches measure against, kept out of the environment itself. Without network its rows are left out.
+$(BENCH_VENV)/ready: requirements-bench.txt | $(VENV)/ready
+	@rm -rf $(BENCH_VENV) && $(VENV)/bin/uv venv --quiet --python $(PYTHON) $(BENCH_VENV) \
+		&& $(VENV)/bin/uv pip sync --quiet --python $(BENCH_VENV)/bin/python $< && touch $@ \
+		|| { echo "supervision cannot be installed here; what is measured against it will be left out."; rm -rf $(BENCH_VENV); }

@@ -9,21 +9,21 @@ boxes. The images themselves are not opened (see ``image_checks``).
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from benches.measure import Goal, Row, main, side_by_side
+from benches.measure import Asked, Goal, Row, main, side_by_side
 from benches.pictures import Pictures, picture_sets
 from include.dataset.box_check import check_boxes, check_size
 from include.dataset.quarantine import Notes
 from include.dataset.source import list_source
 from include.dataset.voc_folder import voc_candidates
 
-Boxes = dict[str, list[tuple[str, float, float, float, float]]]  # of each annotation file, by its stem
+Boxes = dict[str, list[tuple[Any, ...]]]  # label, xmin, ymin, xmax, ymax of each box, by the file's stem
 
 
-def bench(data: Sequence[Path]) -> list[Row]:
-    with picture_sets(data) as sets:
+def bench(asked: Asked) -> list[Row]:
+    with picture_sets(asked.data) as sets:
         return [compare(pictures) for pictures in sets]
 
 
@@ -61,7 +61,8 @@ def read_plainly(pictures: Pictures) -> Boxes:
     read: Boxes = {}
     for path in sorted(pictures.annotations.glob("*.xml")):
         boxes = []
-        for each in ElementTree.parse(path).getroot().iter("object"):
+        root: Any = ElementTree.parse(path).getroot()
+        for each in root.iter("object"):
             box = each.find("bndbox")
             corners = [float(box.findtext(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
             boxes.append((each.findtext("name"), *corners))

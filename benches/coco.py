@@ -14,7 +14,6 @@ import hashlib
 import io
 import json
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +22,7 @@ from PIL import Image
 
 from benches import coco_by_supervision
 from benches.convert import whole
-from benches.measure import Goal, Row, Timing, main, side_by_side
+from benches.measure import Asked, Goal, Row, Timing, main, side_by_side
 from benches.pictures import Pictures, described, picture_sets, write_pictures
 from include.dataset.box_check import check_boxes, check_size
 from include.dataset.coco import encode_instances
@@ -38,11 +37,11 @@ PHONE = (4000, 3000)  # width and height of a photograph of a telephone
 PHONE_IMAGES = 12
 
 
-def bench(data: Sequence[Path]) -> list[Row]:
+def bench(asked: Asked) -> list[Row]:
     if not PYTHON.exists():
         print("supervision is not installed (`make bench` does it, where there is network): VOC → COCO is left out.")
         return []
-    with picture_sets(data) as sets, TemporaryDirectory(prefix="lanner-bench-") as scratch:
+    with picture_sets(asked.data) as sets, TemporaryDirectory(prefix="lanner-bench-") as scratch:
         large = Path(scratch, "large")
         write_pictures(large, PHONE_IMAGES, PHONE)
         return [row for pictures in (*sets, described("generated, large", large)) for row in compare(pictures)]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from PIL import Image
 
 from benches.annotations import read_and_check
-from benches.measure import Goal, Row, main, side_by_side
+from benches.measure import Asked, Goal, Row, main, side_by_side
 from benches.pictures import Pictures, picture_sets
 from include.dataset.batch import check_batch
 from include.dataset.build import convert_shard, missing_shards, plan_shards, publish_dataset, read_plan
@@ -32,9 +32,9 @@ from include.store import Store
 Conversion = Callable[[], object]
 
 
-def bench(data: Sequence[Path]) -> list[Row]:
+def bench(asked: Asked) -> list[Row]:
     rows = []
-    with picture_sets(data) as sets, TemporaryDirectory(prefix="lanner-bench-") as scratch:
+    with picture_sets(asked.data) as sets, TemporaryDirectory(prefix="lanner-bench-") as scratch:
         for number, pictures in enumerate(sets):
             rows += compare(pictures, Path(scratch, str(number)))
     return rows
@@ -55,7 +55,13 @@ def compare(pictures: Pictures, scratch: Path) -> list[Row]:
         ("VOC → TFRecord", "TF OD API's way, images encoded anew", mine, encoded, Goal("≥", 10)),
         ("VOC → TFRecord", "TF OD API's way", mine, plain, Goal("≥", 1.5)),
         ("VOC → TFRecord", "copying the images", mine, copied, Goal("≥", 0.3)),
-        ("VOC → TFRecord and COCO, every image checked", "TF OD API's way, images encoded anew", checked, encoded, None),
+        (
+            "VOC → TFRecord and COCO, every image checked",
+            "TF OD API's way, images encoded anew",
+            checked,
+            encoded,
+            None,
+        ),
     )
     return [
         Row(
@@ -99,7 +105,9 @@ def whole(pictures: Pictures) -> None:
         publish_dataset(store, plan)
 
 
-def object_detection_api(pictures: Pictures, label_map: dict[str, int], output: Path, encode_anew: bool = False) -> Path:
+def object_detection_api(
+    pictures: Pictures, label_map: dict[str, int], output: Path, encode_anew: bool = False
+) -> Path:
     """https://github.com/tensorflow/models/blob/master/research/object_detection/dataset_tools/create_pascal_tf_record.py"""
     import tensorflow as tf
 
@@ -115,7 +123,7 @@ def object_detection_api(pictures: Pictures, label_map: dict[str, int], output: 
     images = {path.stem: path.name for path in pictures.images.iterdir()}
     with tf.io.TFRecordWriter(str(output)) as writer:
         for path in sorted(pictures.annotations.glob("*.xml")):
-            root = ElementTree.parse(path).getroot()
+            root: Any = ElementTree.parse(path).getroot()
             name = images[path.stem]
             with tf.io.gfile.GFile(str(pictures.images / name), "rb") as file:
                 encoded = file.read()
@@ -157,7 +165,7 @@ def copy(pictures: Pictures, output: Path) -> None:
 
 
 def labels(pictures: Pictures) -> list[str]:
-    roots = (ElementTree.parse(path).getroot() for path in pictures.annotations.glob("*.xml"))
+    roots: list[Any] = [ElementTree.parse(path).getroot() for path in pictures.annotations.glob("*.xml")]
     return sorted({each.findtext("name") for root in roots for each in root.findall("object")})
 
 

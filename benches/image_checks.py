@@ -12,12 +12,10 @@ import hashlib
 import io
 import struct
 import zlib
-from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image
 
-from benches.measure import Goal, Row, main, side_by_side
+from benches.measure import Asked, Goal, Row, main, side_by_side
 from benches.pictures import Pictures, picture_sets
 from include.dataset.image_check import MAX_BYTES, MAX_PIXELS, inspect_image
 from include.dataset.quarantine import Refused
@@ -27,8 +25,8 @@ ONE_BROKEN_IN = 20
 Findings = dict[str, tuple[str, int, int] | str]  # of each file: hash, width, height; or why it is refused
 
 
-def bench(data: Sequence[Path]) -> list[Row]:
-    with picture_sets(data) as sets:
+def bench(asked: Asked) -> list[Row]:
+    with picture_sets(asked.data) as sets:
         return [compare(pictures) for pictures in sets]
 
 
@@ -104,7 +102,10 @@ def bomb(side: int) -> bytes:
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1 << 16))) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1 << 16)))
+        + chunk(b"IEND", b"")
     )
 
 

@@ -88,6 +88,9 @@ class Ratio:
     lowest: float
     highest: float
 
+    def scaled(self, factor: float) -> Ratio:
+        return Ratio(self.value * factor, self.lowest * factor, self.highest * factor)
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -158,14 +161,28 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def main(description: str | None, bench: Callable[[Sequence[Path]], list[Row]]) -> None:
-    """A bench as a program: ``python -m benches.<name> [--data folder …]``."""
+@dataclass(frozen=True)
+class Asked:
+    """What a bench is given to measure on; each makes do without."""
+
+    data: Sequence[Path] = ()
+    homes: Sequence[Path] = ()
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="folders of images with Pascal VOC XML")
+    parser.add_argument("--homes", type=Path, nargs="*", default=[], help="state folders of finished `make run`s")
+    return parser
+
+
+def main(description: str | None, bench: Callable[[Asked], list[Row]]) -> None:
+    """A bench as a program: ``python -m benches.<name> [--data folder …] [--homes folder …]``."""
+    parser = options(description)
     parser.add_argument("--json", type=Path, help="also write the rows here")
     asked = parser.parse_args()
     print(f"{today()}, {machine()}")
-    rows = bench(asked.data)
+    rows = bench(Asked(asked.data, asked.homes))
     print(table(rows))
     if asked.json:
         asked.json.write_text(json.dumps([row.to_json() for row in rows]))

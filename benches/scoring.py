@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benches.measure import Goal, Row, main, side_by_side
+from benches.measure import Asked, Goal, Row, main, side_by_side
 from include.scoring.coco_metrics import TWELVE, coco_score
 from include.scoring.detections import Detections
 
@@ -25,7 +23,7 @@ WIDTH, HEIGHT = 640, 480
 REPETITIONS = 3
 
 
-def bench(data: Sequence[Path]) -> list[Row]:
+def bench(asked: Asked) -> list[Row]:
     truth, detections = make_set(IMAGES, CLASSES)
     rows = as_rows(detections)
     figures: dict[str, list[float]] = {}

@@ -1,0 +1,139 @@
+"""Both sides of each bench do the same work: on a small input they end with the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benches import annotations, coco, convert, exports, image_checks, parsing, scoring, training
+from benches.pictures import Pictures, described, picture_sets, write_pictures
+from detector_trainer.configuration import Configuration
+from include.store import Store
+
+IMAGES = 6
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Pictures:
+    write_pictures(tmp_path / "pictures", IMAGES)
+    return described("generated", tmp_path / "pictures")
+
+
+def test_generated_pictures_are_as_large_as_photographs(pictures: Pictures) -> None:
+    sizes = [path.stat().st_size for path in pictures.images.iterdir()]
+    assert len(sizes) == IMAGES
+    assert all(60_000 < size < 100_000 for size in sizes)
+
+
+def test_of_a_folder_that_is_given_the_sound_images_are_measured(pictures: Pictures) -> None:
+    image_checks.add_broken(pictures)
+    with picture_sets([pictures.folder], images=1) as (_, given):
+        assert given.count == IMAGES
+        assert annotations.read_and_check(given).keys() == {path.stem for path in given.images.iterdir()}
+
+
+def test_annotations(pictures: Pictures) -> None:
+    assert annotations.read_and_check(pictures) == annotations.read_plainly(pictures)
+
+
+def test_image_checks_find_the_same_of_every_kind(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_checks, "ONE_BROKEN_IN", 1)
+    image_checks.add_broken(pictures)
+    found = image_checks.check(pictures)
+    assert found == image_checks.check_plainly(pictures)
+    assert set(found.values()) >= {"truncated_image", "too_many_pixels", "unsupported_format"}
+
+
+def test_conversion_writes_the_same_examples(pictures: Pictures, tmp_path: Path) -> None:
+    labels = {name: number for number, name in enumerate(convert.labels(pictures), start=1)}
+    shards = convert.lanner(pictures, Store(tmp_path / "store"))()
+    plain = convert.object_detection_api(pictures, labels, tmp_path / "plain.tfrecord")
+    again = convert.object_detection_api(pictures, labels, tmp_path / "again.tfrecord", encode_anew=True)
+    ours = examples(shards)
+    assert ours == examples([plain])
+    anew = examples([again])
+    for name, features in anew.items():
+        assert features.pop("image/encoded") != ours[name].pop("image/encoded")
+        assert features.pop("image/key/sha256") != ours[name].pop("image/key/sha256")
+    assert anew == ours
+
+
+def examples(shards: list[Path]) -> dict[bytes, dict[str, list]]:
+    """By file name, the features of each record but ``source_id``, which everybody chooses for himself."""
+    import tensorflow as tf
+
+    read = {}
+    for record in tf.data.TFRecordDataset([str(path) for path in shards]).as_numpy_iterator():
+        feature = tf.train.Example.FromString(record).features.feature
+        features = {name: list(getattr(value, value.WhichOneof("kind")).value) for name, value in feature.items()}
+        features.pop("image/source_id")
+        read[features["image/filename"][0]] = features
+    return read
+
+
+def test_coco(pictures: Pictures, tmp_path: Path) -> None:
+    if not coco.PYTHON.exists():
+        pytest.skip("supervision is not installed (make bench does it)")
+    ours = json.loads(coco.convert(pictures, tmp_path / "ours.json").read_text())
+    coco.by_supervision(pictures, tmp_path / "theirs.json")
+    theirs = json.loads((tmp_path / "theirs.json").read_text())
+    # supervision reads VOC's corners as counted from 1, ours as written: its boxes begin a pixel earlier.
+    assert boxes_of(ours, shift=1) == boxes_of(theirs)
+
+
+def boxes_of(content: dict, shift: int = 0) -> set:
+    files = {
+        image["id"]: (Path(image["file_name"]).name, image["width"], image["height"]) for image in content["images"]
+    }
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    return {
+        (*files[each["image_id"]], names[each["category_id"]], x - shift, y - shift, width + shift, height + shift)
+        for each in content["annotations"]
+        for x, y, width, height in [each["bbox"]]
+    }
+
+
+def test_scoring() -> None:
+    truth, detections = scoring.make_set(images=20, classes=3)
+    plain = scoring.score_with_pycocotools(truth, scoring.as_rows(detections))
+    assert scoring.score_with_lanner(truth, detections) == plain
+    assert scoring.score_with_lanner(truth, detections, refereed_up_to=0) == plain
+
+
+STILL = {"mirror": False, "crop": 1.0, "zoom_out": 1.0, "stretch": 1.0, "mosaic": 0.0}
+STILL |= {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+
+
+def test_training_sees_the_same_batches_and_minds_the_same_loss(pictures: Pictures, tmp_path: Path) -> None:
+    from detector_trainer.batches import training_batches
+    from detector_trainer.learner import Learner
+
+    configuration = Configuration.preset("sample").replace(
+        input_size=64, width=0.35, batch_size=IMAGES, steps=1, augmentation=STILL
+    )
+    given = training.training_set(pictures, Store(tmp_path / "store"), configuration)
+    learner = Learner(configuration, given.label_map)
+    anchors = learner.detector.anchors
+    ours, targets = next(iter(training_batches(given.shards, given.annotations, configuration, anchors)))
+    theirs, their_targets = next(iter(training.plain_batches(given, anchors)))
+    order, their_order = (np.argsort(images.numpy().sum((1, 2, 3))) for images in (ours, theirs))
+    np.testing.assert_allclose(ours.numpy()[order], theirs.numpy()[their_order], atol=1e-3)
+    for mine, plain in zip(targets, their_targets, strict=True):
+        np.testing.assert_allclose(mine.numpy()[order], plain.numpy()[their_order], atol=1e-5)
+
+    outputs = learner.detector.model(ours, training=True)
+    plain_loss = training.plain_model(learner.detector.model).compute_loss(ours, targets, outputs)
+    assert float(plain_loss) == pytest.approx(float(sum(learner.step(ours, targets))), rel=1e-3)
+
+
+def test_exports_are_found_in_a_state_folder_of_which_there_is_none(tmp_path: Path) -> None:
+    assert list(exports.finished(Store(tmp_path))) == []
+
+
+def test_parsing_runs_what_it_says(tmp_path: Path) -> None:
+    parsing.fresh_process(tmp_path, "import sys; assert sys.argv[1:] == ['a.py']", "a.py")()
+    with pytest.raises(RuntimeError, match="did not run"):
+        parsing.fresh_process(tmp_path, "import nothing_of_that_name")()
