@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -64,8 +65,6 @@ def test_the_page_keeps_what_people_wrote() -> None:
 
 
 def test_what_surrounds_a_training_is_read_from_a_state_folder(tmp_path: Path) -> None:
-    import os
-
     job = tmp_path / "jobs" / "job"
     job.mkdir(parents=True)
     for name, at in (("started", 110), ("ended", 210)):
