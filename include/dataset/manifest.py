@@ -43,7 +43,7 @@ def read_manifest(store: Store, path: str) -> Iterator[SoundImage]:
 
 def read_lines(store: Store, path: str) -> Iterator[dict[str, Any]]:
     """Stream a file of JSON lines out of the store."""
-    with store.path(path).open("rb") as file:
+    with store.path(path).open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 

@@ -25,7 +25,7 @@ def read_annotation(data: bytes, file: str) -> Annotation:
     Raises:
         Refused: ``bad_xml``, or ``forbidden_xml`` for any DTD, hence any entity (billion laughs, XXE).
     """
-    parser = ElementTree.XMLParser(target=_NoDtd(file))
+    parser = ElementTree.XMLParser() if _is_plain(data) else ElementTree.XMLParser(target=_NoDtd(file))
     try:
         parser.feed(data)
         root = parser.close()
@@ -37,25 +37,33 @@ def read_annotation(data: bytes, file: str) -> Annotation:
         raise Refused("bad_xml", file, value=error) from error
     if root.tag != "annotation":
         raise Refused("bad_xml", file, "the root element", root.tag)
-    head: dict[str, str] = {}
+    width = height = image = ""
     boxes: list[Box] = []
     problems: list[Problem] = []
     for element in root:
         if element.tag == "object":
             boxes.append(_box(element, file, len(boxes), problems))
         elif element.tag == "filename":
-            head["filename"] = _text(element)
+            image = _text(element)
         elif element.tag == "size":
-            head |= {side.tag: _text(side) for side in element}
+            width, height = element.findtext("width", ""), element.findtext("height", "")
     return Annotation(
         file=file,
-        image=head.get("filename", ""),
-        width=pixels(number(head.get("width", ""))),
-        height=pixels(number(head.get("height", ""))),
+        image=image,
+        width=pixels(number(width)),
+        height=pixels(number(height)),
         boxes=tuple(boxes),
         where=tuple([f"object[{index}]/bndbox" for index in range(len(boxes))]),
         problems=tuple(problems),
     )
+
+
+def _is_plain(data: bytes) -> bool:
+    """Is this XML that cannot hold a declaration? Without ``<?`` and zero bytes it is UTF-8, where ``<!`` starts each.
+
+    The plain tree builder is a quarter faster than one that is asked about declarations.
+    """
+    return b"<!" not in data and b"<?" not in data and b"\0" not in data
 
 
 class _NoDtd(ElementTree.TreeBuilder):
