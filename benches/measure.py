@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-LEAST_SECONDS = 0.3  # of one timing; shorter work is repeated until it takes so long
+LEAST_SECONDS = 0.3  # of one timing
 REPETITIONS = 7
 
 Way = Callable[[], object]
@@ -34,17 +34,23 @@ def cpu_seconds() -> float:
 
 
 def side_by_side(
-    *ways: Way, repetitions: int = REPETITIONS, clock: Callable[[], float] = cpu_seconds, warm: bool = True
+    *ways: Way,
+    repetitions: int = REPETITIONS,
+    clock: Callable[[], float] = cpu_seconds,
+    warm: bool = True,
+    least: float = LEAST_SECONDS,
 ) -> list[Timing]:
     """Do the same work in several ways, in turns, and time each.
 
     Args:
         warm: do each way once before, untimed, so that imports, caches and files are equally warm.
+        least: seconds; a warm way that is done sooner is repeated within each timing. 0: never.
     """
     passes = [1] * len(ways)
     for index, way in enumerate(ways if warm else ()):
         way()
-        passes[index] = math.ceil(LEAST_SECONDS / max(_timed(way, 1, clock), 1e-6))
+        if least:
+            passes[index] = math.ceil(least / max(_timed(way, 1, clock), 1e-6))
     seconds: list[list[float]] = [[] for _ in ways]
     for _ in range(repetitions):
         for index, way in enumerate(ways):
