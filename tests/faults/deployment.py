@@ -229,6 +229,13 @@ class Deployment:
     def training_runs(self) -> set[str]:
         return {row.run_id for row in self.rows("select run_id from dag_run where dag_id = 'train_local'")}
 
+    def stop_trainings(self) -> None:
+        """Mark every unfinished run of ``train_local`` as failed, and wait for the end of what it does then."""
+        statement = "select run_id from dag_run where dag_id = 'train_local' and state in ('running', 'queued')"
+        for row in self.rows(statement):
+            self.mark_failed(row.run_id)
+        until(lambda: not self.rows(statement), 120, "the end of all trainings")
+
     def first_training_run(self) -> str:
         return self.rows("select run_id from dag_run where dag_id = 'train_local' order by id limit 1")[0].run_id
 
@@ -255,11 +262,11 @@ def _time(value: Any) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+def until(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.2) -> Any:
     """What a condition returns once it is true; fails after some seconds, saying what was awaited."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come within {seconds:.0f} s")
-        time.sleep(0.2)
+        time.sleep(every)
     return found

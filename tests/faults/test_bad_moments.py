@@ -17,7 +17,7 @@ from include.documents import Reason, ResultDocument, State
 from include.laptop.environment import free_port
 from tests.faults.databases import on_sqlite
 from tests.faults.deployment import FROZEN_SECONDS, Deployment, until
-from tests.faults.training import COLLECTION, SLOW, Phase, Training, assert_whole, training_processes
+from tests.faults.training import COLLECTION, LOOK, SLOW, Phase, Training, assert_whole, training_processes
 
 pytestmark = pytest.mark.faults
 STOPPED_WITHIN = 10.0  # seconds from "mark as failed" until nothing trains any more
@@ -34,16 +34,23 @@ def slow(deployment: Deployment) -> Deployment:
     return deployment
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left(deployment: Deployment) -> Iterator[None]:
+    """A test that failed leaves no training to the next one."""
+    yield
+    deployment.stop_trainings()
+
+
 def waiting_training(deployment: Deployment) -> Training:
     """A training of the slow collection that is waited for and has got somewhere."""
     training = Training(deployment, deployment.retrain(SLOW))
-    until(lambda: training.phase() is Phase.WAITING, 120, "a training that is waited for")
+    until(lambda: training.phase() is Phase.WAITING, 240, "a training that is waited for")
     return training
 
 
 def stop(training: Training) -> float:
     """Mark a run as failed. Returns the seconds until nothing of it trained any more."""
-    until(lambda: training.phase() is Phase.WAITING, 120, "a training that is waited for")
+    until(lambda: training.phase() is Phase.WAITING, 240, "a training that is waited for")
     training.deployment.mark_failed(training.run)
     began = time.monotonic()
     until(lambda: not training_processes(training.deployment), 60, "the end of the training")
@@ -80,7 +87,7 @@ def test_cleared_while_waiting_it_is_adopted_then_marked_as_failed_it_is_stopped
 
 def test_marked_as_failed_between_submit_and_the_start_of_the_trigger_it_is_stopped(slow: Deployment) -> None:
     training = Training(slow, slow.retrain(SLOW))
-    until(lambda: training.phase() is Phase.SUBMITTING, 60, "the second between submit and record")
+    until(lambda: training.phase() is Phase.SUBMITTING, 60, "the second between submit and record", every=LOOK)
     slow.mark_failed(training.run)
     until(training.ended, 60, "the end of the run")
     until(lambda: not training_processes(slow), STOPPED_WITHIN, "the end of the training")
