@@ -95,7 +95,7 @@ def build(folder: str, store_folder: str) -> None:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    if arguments[:1] == ["--build"]:
-        sys.exit(build(*arguments[1:]))
-    sys.exit(main())
+    if sys.argv[1:2] == ["--build"]:
+        build(*sys.argv[2:])
+    else:
+        sys.exit(main())
