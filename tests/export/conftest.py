@@ -37,12 +37,12 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
         input_size=64,
         width=0.35,
         weights="none",
-        steps=110,
+        steps=150,
         batch_size=16,
         learning_rate=5e-3,
         warmup_steps=5,
         ema_decay=0.8,
-        evaluate_every=110,
+        evaluate_every=150,
         augmentation=Augmentation(crop=1, zoom_out=1, stretch=1, mosaic=0),
     )
     train(configuration, data, trained)

@@ -106,9 +106,7 @@ def _cut(image: tf.Tensor, window: tf.Tensor, size: int) -> tf.Tensor:
     half = (window[2:] - window[:2]) / (2 * size)
     inner = tf.concat([window[:2] + half, window[2:] - half], 0)
     corners = (inner * pixels - 0.5) / (pixels - 1)
-    cut = tf.image.crop_and_resize(
-        tf.cast(image, tf.float32)[None], corners[None], [0], (size, size), extrapolation_value=_MARGIN_GREY
-    )
+    cut = tf.image.crop_and_resize(image[None], corners[None], [0], (size, size), extrapolation_value=_MARGIN_GREY)
     return cut[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.losses import focal_loss, smooth_l1_loss
 from detector_trainer.model import build_detector, load_backbone_weights
+from detector_trainer.training_pass import run_in_training
 
 GRADIENT_NORM = 10.0  # longer gradients are cut to this
 
@@ -62,7 +64,7 @@ class Learner:
         """Learn from one batch (see ``batches``); returns (2,) its class loss and box loss."""
         model, configuration = self.detector.model, self.detector.configuration
         with tf.GradientTape() as tape:
-            outputs = model(images, training=True)
+            outputs = run_in_training(model, images)
             class_loss = focal_loss(outputs["logits"], outputs["boxes"], Targets(*targets))
             box_loss = smooth_l1_loss(outputs["boxes"], Targets(*targets))
             loss = class_loss + box_loss
@@ -71,9 +73,15 @@ class Learner:
         # The average forgets faster at first, so that random weights do not linger in it.
         done = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(configuration.ema_decay, (1 + done) / (10 + done))
-        for average, weight in zip(self.average.model.weights, model.weights, strict=True):
+        for average, weight in self._averaged():
             average.assign_sub((1 - decay) * (average - weight))
         return tf.stack([class_loss, box_loss])
+
+    def _averaged(self) -> Iterator[tuple[keras.Variable, keras.Variable]]:
+        """Each running average with its weight; what is frozen stays equal by itself."""
+        for average, layer in zip(self.average.model.layers, self.detector.model.layers, strict=True):
+            if layer.trainable:
+                yield from zip(average.weights, layer.weights, strict=True)
 
     def save(self, output: Path) -> None:
         """Write ``checkpoints/last``: all that is needed to go on exactly from here."""
