@@ -24,7 +24,7 @@ class Detections(NamedTuple):
 def detect(detector: Detector, images: tf.Tensor) -> Detections:
     """Detections in (B, S, S, 3) float32 images with values in 0..255. Non-maximum suppression is per class."""
     outputs = detector.model(images, training=False)
-    boxes = tf.clip_by_value(decode(outputs["boxes"], tf.constant(detector.anchors)), 0.0, 1.0)
+    boxes = decode(outputs["boxes"], tf.constant(detector.anchors))
     found = tf.image.combined_non_max_suppression(
         boxes[:, :, None],
         tf.sigmoid(outputs["logits"]),
@@ -32,6 +32,7 @@ def detect(detector: Detector, images: tf.Tensor) -> Detections:
         max_total_size=MOST_DETECTIONS,
         iou_threshold=detector.configuration.iou_threshold,
         score_threshold=detector.configuration.score_threshold,
+        clip_boxes=True,  # of what is kept: suppression sees boxes whole, as in TFLite_Detection_PostProcess
     )
     is_found = tf.sequence_mask(found.valid_detections, MOST_DETECTIONS, tf.float32)
     classes = (found.nmsed_classes + 1) * is_found
