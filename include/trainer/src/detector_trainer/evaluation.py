@@ -56,6 +56,11 @@ class Evaluator:
                 rows.append(np.stack([ids, xmin, ymin, xmax - xmin, ymax - ymin, scores[:count], classes[:count]], -1))
         return coco_score(self._truth, np.concatenate(rows))
 
+    def standard_error(self, mAP: float) -> float:
+        """How far off an mAP may be by the choice of the validation images: as a share of so many boxes."""
+        boxes = sum(len(annotation.labels) for annotation in self._annotations)
+        return (mAP * (1 - mAP) / boxes) ** 0.5
+
     @property
     def graph(self) -> tf.Graph:
         """Of the network and what turns its outputs into detections."""

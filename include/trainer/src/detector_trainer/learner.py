@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from detector_trainer.checkpoints import AVERAGE, read_checkpoint, write_checkpo
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.losses import focal_loss, smooth_l1_loss
-from detector_trainer.model import build_detector, load_backbone_weights
+from detector_trainer.model import build_detector, load_backbone_weights, pretrained_and_new_variables
 from detector_trainer.training_pass import run_in_training
 
 GRADIENT_NORM = 10.0  # longer gradients are cut to this
@@ -32,8 +32,20 @@ class Progress:
     best_step: int = 0
     best_mAP: float = -1.0
     best_mAP50: float = -1.0
+    highest_mAP: float = -1.0  # may be above best_mAP, see Loop
     evaluations_since_best: int = 0
     warnings: list[str] = field(default_factory=list)
+
+
+class _Part:
+    """Variables with the optimiser that changes them, by a share of the learning rate."""
+
+    def __init__(self, variables: Sequence[keras.Variable], share: float, weight_decay: float) -> None:
+        self.variables, self.share = variables, share
+        self.optimizer = keras.optimizers.AdamW(weight_decay=weight_decay)
+        # Decay is for kernels; batch norm's scales and all biases are one-dimensional.
+        self.optimizer.exclude_from_weight_decay([v for v in variables if len(v.shape) == 1])
+        self.optimizer.build(variables)
 
 
 class Learner:
@@ -52,12 +64,14 @@ class Learner:
         self.average = build_detector(configuration, label_map)
         model = self.detector.model
         self.average.model.set_weights(model.get_weights())
-        self.optimizer = keras.optimizers.AdamW(
-            configuration.learning_rate, weight_decay=configuration.weight_decay, global_clipnorm=GRADIENT_NORM
-        )
-        # Decay is for kernels; batch norm's scales and all biases are one-dimensional.
-        self.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if len(v.shape) == 1])
-        self.optimizer.build(model.trainable_variables)
+        pretrained, new = pretrained_and_new_variables(self.detector)
+        rates = ((new, 1.0), (pretrained, configuration.backbone_rate))
+        self._parts = [_Part(variables, share, configuration.weight_decay) for variables, share in rates if variables]
+
+    def set_rate(self, learning_rate: float) -> None:
+        """For the steps from now on."""
+        for part in self._parts:
+            part.optimizer.learning_rate = learning_rate * part.share
 
     @tf.function(autograph=False)
     def step(self, images: tf.Tensor, targets: tuple[tf.Tensor, ...]) -> tf.Tensor:
@@ -68,10 +82,13 @@ class Learner:
             class_loss = focal_loss(outputs["logits"], outputs["boxes"], Targets(*targets))
             box_loss = smooth_l1_loss(outputs["boxes"], Targets(*targets))
             loss = class_loss + box_loss
-        gradients = tape.gradient(loss, model.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        gradients = tape.gradient(loss, [part.variables for part in self._parts])
+        length = tf.linalg.global_norm(tf.nest.flatten(gradients))
+        for part, part_gradients in zip(self._parts, gradients, strict=True):
+            cut, _ = tf.clip_by_global_norm(part_gradients, GRADIENT_NORM, length)
+            part.optimizer.apply_gradients(zip(cut, part.variables, strict=True))
         # The average forgets faster at first, so that random weights do not linger in it.
-        done = tf.cast(self.optimizer.iterations, tf.float32)
+        done = tf.cast(self._parts[0].optimizer.iterations, tf.float32)
         decay = tf.minimum(configuration.ema_decay, (1 + done) / (10 + done))
         for average, weight in self._averaged():
             average.assign_sub((1 - decay) * (average - weight))
@@ -83,12 +100,15 @@ class Learner:
             if layer.trainable:
                 yield from zip(average.weights, layer.weights, strict=True)
 
+    def _optimizer_variables(self) -> list[keras.Variable]:
+        return [variable for part in self._parts for variable in part.optimizer.variables]
+
     def save(self, output: Path) -> None:
         """Write ``checkpoints/last``: all that is needed to go on exactly from here."""
         groups = {
             "weights": self.detector.model.get_weights(),
             AVERAGE: self.average.model.get_weights(),
-            "optimizer": [variable.numpy() for variable in self.optimizer.variables],
+            "optimizer": [variable.numpy() for variable in self._optimizer_variables()],
             "progress": [np.array(json.dumps(dataclasses.asdict(self.progress)))],
         }
         write_checkpoint(output, "last", groups)
@@ -106,7 +126,7 @@ class Learner:
         try:
             self.detector.model.set_weights(groups["weights"])
             self.average.model.set_weights(groups[AVERAGE])
-            for variable, value in zip(self.optimizer.variables, groups["optimizer"], strict=True):
+            for variable, value in zip(self._optimizer_variables(), groups["optimizer"], strict=True):
                 variable.assign(value)
         except ValueError as error:
             raise BadInput(f"The checkpoint in {output} does not fit this configuration: {error}") from error

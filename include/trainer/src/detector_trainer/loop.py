@@ -55,7 +55,7 @@ class Loop:
             images, targets = next(stream)
             if state.step == 0:
                 self._journal.targets(images, targets, self._learner.detector.anchors)
-            self._learner.optimizer.learning_rate = self._schedule.learning_rate(state.step, state.seconds)
+            self._learner.set_rate(self._schedule.learning_rate(state.step, state.seconds))
             self._losses.append(self._learner.step(images, targets))
             state.step += 1
             state.seconds = time.monotonic() - began
@@ -95,11 +95,14 @@ class Loop:
     def _evaluate(self) -> None:
         state, began = self._state, time.monotonic()
         score = self._evaluator()
-        is_best = score.mAP > state.best_mAP
         state.evaluations_since_best += 1
+        if score.mAP > state.highest_mAP:
+            state.highest_mAP, state.evaluations_since_best = score.mAP, 0
+        # Of two that the validation images cannot tell apart the later is better: it was trained for longer, at a
+        # lower rate. (The rule of one standard error, Breiman et al., Classification and Regression Trees, 1984.)
+        is_best = score.mAP >= state.highest_mAP - self._evaluator.standard_error(state.highest_mAP)
         if is_best:
             state.best_step, (state.best_mAP, state.best_mAP50) = state.step, score
-            state.evaluations_since_best = 0
             self._learner.save_best(self._output)
         self._journal.validation(state.step, score, is_best)
         self._journal.detections(state.step, *self._evaluator.examples())

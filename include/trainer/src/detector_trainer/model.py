@@ -21,6 +21,7 @@ from detector_trainer.label_map import read_label_map
 # the expansion of block 13 for stride 16 and the last layer for stride 32; block 6's for stride 8 is our addition).
 FEATURE_LAYERS = {8: "block_6_expand_relu", 16: "block_13_expand_relu", 32: "out_relu"}
 EXTRA_CHANNELS = (256, 128)  # of the maps of stride 64 and 128
+NEW_LAYERS = ("extra_", "box_", "class_")  # what the names of all layers begin with that MobileNetV2 lacks
 BATCH_NORM_MOMENTUM = 0.9  # trainings here are hundreds of steps long; Keras's 0.999 would still hold initial values
 
 # A head's class bias starts where a sigmoid says 1 %: most anchors see background (https://arxiv.org/abs/1708.02002).
@@ -116,6 +117,15 @@ def load_backbone_weights(detector: Detector) -> str | None:
             is_batch_norm = isinstance(layer, layers.BatchNormalization)
             layer.trainable = not is_batch_norm and _block(layer.name) >= configuration.freeze_below
     return None
+
+
+def pretrained_and_new_variables(detector: Detector) -> tuple[list[keras.Variable], list[keras.Variable]]:
+    """The variables that are trained: those that came with ImageNet's weights (maybe none), and those drawn anew."""
+    parts: tuple[list[keras.Variable], list[keras.Variable]] = ([], [])
+    for layer in detector.model.layers:
+        is_new = detector.configuration.weights == "none" or layer.name.startswith(NEW_LAYERS)
+        parts[is_new].extend(layer.trainable_variables)
+    return parts
 
 
 def _mobilenet(
