@@ -19,7 +19,7 @@ CONFIG ?=
 SPLIT ?=
 HOMES ?=
 
-.PHONY: help run test test-faults system system-faults airflow tensorboard lint lock bench bench-surround clean
+.PHONY: help run test test-faults system system-faults airflow tensorboard lint lock bench bench-surround bench-quality clean
 
 help: ## this list
 	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json] [SPLIT=given] [PORT=8080]"
@@ -64,6 +64,9 @@ bench: $(VENV)/ready $(BENCH_VENV)/ready ## measure against the plain way, into 
 
 bench-surround: $(VENV)/ready ## a whole run, and where its seconds go beside training [DATA=folder] [WEIGHTS=…]
 	$(PYTHON) -m benches.surround --run --write $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)')
+
+bench-quality: $(VENV)/ready ## mAP50 on the hold-out, three seeds of the default preset for each folder [DATA='folder …'] [WEIGHTS=…]
+	$(PYTHON) -m benches.quality $(DATA) $(if $(WEIGHTS),--weights '$(WEIGHTS)')
 
 lint: $(VENV)/ready ## ruff with Airflow's rules, formatting, types
 	$(VENV)/bin/ruff check .
