@@ -9,7 +9,7 @@ from keras.layers import BatchNormalization
 from detector_trainer.anchors import ANCHORS_PER_CELL
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
-from detector_trainer.model import build_detector, load_backbone_weights, load_detector
+from detector_trainer.model import build_detector, load_backbone_weights, load_detector, pretrained_and_new_variables
 
 LABELS = {1: "red", 2: "green", 3: "blue"}
 WEIGHTS = Path(__file__).resolve().parents[2].parent / "shared" / "weights" / "mobilenet_v2_imagenet_notop.weights.h5"
@@ -54,6 +54,16 @@ def test_pretrained_weights_are_loaded_and_frozen_below_a_block() -> None:
     ]
     assert len(backbone_norms) == 52
     assert not any(layer.trainable for layer in backbone_norms)
+    pretrained, new = pretrained_and_new_variables(detector)
+    assert {variable.path.partition("_")[0] for variable in pretrained} == {"block", "Conv"}
+    assert {variable.path.partition("_")[0] for variable in new} == {"box", "class"}  # too small an image for coarser maps
+
+
+def test_from_scratch_everything_is_new() -> None:
+    detector = build_detector(Configuration(input_size=64, width=0.35, weights="none"), LABELS)
+    pretrained, new = pretrained_and_new_variables(detector)
+    assert not pretrained
+    assert len(new) == len(detector.model.trainable_variables)
 
 
 @pytest.mark.parametrize("width", [1.0, 0.5])
