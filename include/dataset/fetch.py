@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
@@ -84,6 +84,7 @@ def download(
         FetchError: no network, refused, not found, too large, no space, or another hash than expected.
     """
     url, _, fragment = url.partition("#")
+    name = without_secrets(url)
     sha256 = sha256 or fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else sha256
     target = folder / local_name(url)
     about = target.with_name(f"{target.name}.json")
@@ -91,16 +92,16 @@ def download(
     with one_at_a_time(target.with_name(f"{target.name}.lock")):
         seen = json.loads(about.read_text())["sha256"] if about.exists() else None
         if target.exists() and seen:
-            check_hash(url, seen, sha256, f"Remove {target} and {about} to download it again.")
+            check_hash(name, seen, sha256, f"Remove {target} and {about} to download it again.")
             say(f"{target} was downloaded before; remove it to download it again.")
             return target
         part = Part(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
         found = fetch_whole(url, part, sha256, limit, pause, say)
         if sha256 is None and pinned and seen:
-            check_hash(url, found, seen, f"It came with another hash before. If you trust the new one, remove {about}.")
+            check_hash(name, found, seen, f"It came with another hash before. If you trust the new one, remove {about}.")
         elif sha256 is None:
-            say(f"not verified: no hash is known for {url}; seen sha256 {found}")
-        about.write_text(json.dumps({"url": url, "sha256": found, "bytes": part.file.stat().st_size}))
+            say(f"not verified: no hash is known for {name}; seen sha256 {found}")
+        about.write_text(json.dumps({"url": name, "sha256": found, "bytes": part.file.stat().st_size}))
         part.file.replace(target)
         part.forget()
     return target
@@ -112,9 +113,15 @@ def local_name(url: str) -> str:
     return f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{re.sub(r'[^A-Za-z0-9._-]+', '_', name)[-80:] or 'file'}"
 
 
-def check_hash(url: str, found: str, expected: str | None, remedy: str) -> None:
+def without_secrets(url: str) -> str:
+    """A URL as it may be logged: without a password before the host, and without the query of a signed URL."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "…" if parts.query else "", ""))
+
+
+def check_hash(name: str, found: str, expected: str | None, remedy: str) -> None:
     if expected and found != expected.lower():
-        raise FetchError(f"{url} has the SHA-256 {found}, expected {expected.lower()}. {remedy}")
+        raise FetchError(f"{name} has the SHA-256 {found}, expected {expected.lower()}. {remedy}")
 
 
 def fetch_whole(url: str, part: Part, sha256: str | None, limit: int, pause: float, say: Say) -> str:
@@ -128,7 +135,7 @@ def fetch_whole(url: str, part: Part, sha256: str | None, limit: int, pause: flo
         found = sha256_of(part.file)
     if sha256 and found != sha256.lower():
         part.forget()
-        check_hash(url, found, sha256, "It was altered, or another version was published. What came was thrown away.")
+        check_hash(without_secrets(url), found, sha256, "It was altered, or another version was published. What came was thrown away.")
     return found
 
 
@@ -148,7 +155,7 @@ def fetch_patiently(url: str, part: Part, limit: int, pause: float, say: Say) ->
             if failures >= ATTEMPTS:
                 kept = f" {now >> 20} MiB are kept, and it goes on there." if part.version() else ""
                 raise FetchError(
-                    f"{url} could not be downloaded: {interrupted}. Check the network (and HTTPS_PROXY, if you need "
+                    f"{without_secrets(url)} could not be downloaded: {interrupted}. Check the network (and HTTPS_PROXY, if you need "
                     f"one), then run this again.{kept} Without a network, give a folder or a file instead."
                 ) from interrupted
             say(f"The download was interrupted ({interrupted}); trying again.")
@@ -157,38 +164,39 @@ def fetch_patiently(url: str, part: Part, limit: int, pause: float, say: Say) ->
 
 def fetch_once(url: str, part: Part, limit: int, say: Say) -> None:
     """One request, for all of the file or for the rest of it."""
+    name = without_secrets(url)
     version = part.version()
     start = part.file.stat().st_size if version else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-", "If-Range": version} if version else {})
-    say(f"Downloading {url}" + (f", from byte {start} on" if start else ""))
+    say(f"Downloading {name}" + (f", from byte {start} on" if start else ""))
     try:
         with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT) as answer:
-            start = starting_point(url, answer, part, start)
+            start = starting_point(name, answer, part, start)
             total = total_bytes(answer, start)
-            check_size(url, part, start, total, limit)
-            part.about.write_text(json.dumps({"url": url, "version": version if start else version_of(answer)}))
+            check_size(name, part, start, total, limit)
+            part.about.write_text(json.dumps({"url": name, "version": version if start else version_of(answer)}))
             with part.file.open("ab" if start else "wb") as sink:
                 size = start
                 for chunk in told(answer.iter_raw(), start, total, say):
                     size += len(chunk)
                     if size > limit:
-                        raise FetchError(f"{url} is larger than {limit} bytes. Give a smaller one, or a folder.")
+                        raise FetchError(f"{name} is larger than {limit} bytes. Give a smaller one, or a folder.")
                     sink.write(chunk)
             if total is not None and size != total:
                 raise Interrupted(f"{size} of {total} bytes came")
     except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL) as error:
-        raise FetchError(f"{url} leads elsewhere than to http or https: {error}. Give the address itself.") from error
+        raise FetchError(f"{name} leads elsewhere than to http or https: {error}. Give the address itself.") from error
     except httpx.TransportError as error:
         raise Interrupted(str(error) or type(error).__name__) from error
     except OSError as error:
         if error.errno in NO_SPACE:
             raise FetchError(
-                f"There is no space for {url} in {part.file.parent}. Make some, or set LANNER_HOME."
+                f"There is no space for {name} in {part.file.parent}. Make some, or set LANNER_HOME."
             ) from error
         raise
 
 
-def starting_point(url: str, answer: httpx.Response, part: Part, asked: int) -> int:
+def starting_point(name: str, answer: httpx.Response, part: Part, asked: int) -> int:
     """From which byte on the answer is the file; ``part`` is dropped where it does not fit."""
     status = answer.status_code
     if status == 206 and asked:
@@ -201,12 +209,12 @@ def starting_point(url: str, answer: httpx.Response, part: Part, asked: int) -> 
     if status == 200:
         return 0
     if status in MISSING:
-        raise FetchError(f"{url} is not there (HTTP {status}). Check the address.")
+        raise FetchError(f"{name} is not there (HTTP {status}). Check the address.")
     if status in FORBIDDEN:
-        raise FetchError(f"{url} is not open to us (HTTP {status}). Download it by hand and give the file.")
+        raise FetchError(f"{name} is not open to us (HTTP {status}). Download it by hand and give the file.")
     if status in PASSING:
         raise Interrupted(f"HTTP {status}")
-    raise FetchError(f"{url} was answered with HTTP {status}, expected 200. Check the address in a browser.")
+    raise FetchError(f"{name} was answered with HTTP {status}, expected 200. Check the address in a browser.")
 
 
 def version_of(answer: httpx.Response) -> str:
@@ -220,18 +228,18 @@ def total_bytes(answer: httpx.Response, start: int) -> int | None:
     return start + int(length) if length.isdecimal() and "Content-Encoding" not in answer.headers else None
 
 
-def check_size(url: str, part: Part, start: int, total: int | None, limit: int) -> None:
+def check_size(name: str, part: Part, start: int, total: int | None, limit: int) -> None:
     """Refuse a file that is larger than the limit, or than the space there is for it, before it is downloaded."""
     if total is not None and total > limit:
-        raise FetchError(f"{url} has {total} bytes, the limit is {limit}. Give a smaller one, or a folder.")
-    check_room_for(url, part.file.parent, (total or start) - start)
+        raise FetchError(f"{name} has {total} bytes, the limit is {limit}. Give a smaller one, or a folder.")
+    check_room_for(name, part.file.parent, (total or start) - start)
 
 
-def check_room_for(url: str, folder: Path, size: int) -> None:
+def check_room_for(name: str, folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise FetchError(
-            f"{url} needs {size >> 20} MiB in {folder}, {free >> 20} are free. Make space, or set LANNER_HOME."
+            f"{name} needs {size >> 20} MiB in {folder}, {free >> 20} are free. Make space, or set LANNER_HOME."
         )
 
 

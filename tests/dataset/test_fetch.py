@@ -168,3 +168,13 @@ def test_redirects_only_to_http(server: BadServer, tmp_path: Path) -> None:
         server.redirect = elsewhere
         with pytest.raises(FetchError, match="leads elsewhere than to http"):
             fetch(server, tmp_path / "again")
+
+
+def test_what_opens_a_url_is_neither_told_nor_kept(server: BadServer, tmp_path: Path) -> None:
+    said: list[str] = []
+    url = server.url.replace("http://", "http://somebody:secret@") + "/pets.zip?X-Amz-Signature=secret"
+    file = download(url, tmp_path, pause=0.01, say=said.append)
+    assert "secret" not in "".join(said) + file.with_name(f"{file.name}.json").read_text() + file.name
+    with pytest.raises(FetchError) as caught:
+        download(url, tmp_path / "again", sha256="0" * 64, pause=0.01, say=said.append)
+    assert "secret" not in str(caught.value) + "".join(said)
