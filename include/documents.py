@@ -106,7 +106,8 @@ class Category(Record):
 
 class Shard(Record):
     path: str
-    sha256: str
+    crc32c: str | None = None  # of the file, in hex, as object stores compute it too; None: an older document
+    sha256: str | None = None  # older documents
     bytes: int
     images: int
     boxes: int

@@ -98,7 +98,9 @@ def download(
         part = Part(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
         found = fetch_whole(url, part, sha256, limit, pause, say)
         if sha256 is None and pinned and seen:
-            check_hash(name, found, seen, f"It came with another hash before. If you trust the new one, remove {about}.")
+            check_hash(
+                name, found, seen, f"It came with another hash before. If you trust the new one, remove {about}."
+            )
         elif sha256 is None:
             say(f"not verified: no hash is known for {name}; seen sha256 {found}")
         about.write_text(json.dumps({"url": name, "sha256": found, "bytes": part.file.stat().st_size}))
@@ -135,7 +137,12 @@ def fetch_whole(url: str, part: Part, sha256: str | None, limit: int, pause: flo
         found = sha256_of(part.file)
     if sha256 and found != sha256.lower():
         part.forget()
-        check_hash(without_secrets(url), found, sha256, "It was altered, or another version was published. What came was thrown away.")
+        check_hash(
+            without_secrets(url),
+            found,
+            sha256,
+            "It was altered, or another version was published. What came was thrown away.",
+        )
     return found
 
 
@@ -155,8 +162,9 @@ def fetch_patiently(url: str, part: Part, limit: int, pause: float, say: Say) ->
             if failures >= ATTEMPTS:
                 kept = f" {now >> 20} MiB are kept, and it goes on there." if part.version() else ""
                 raise FetchError(
-                    f"{without_secrets(url)} could not be downloaded: {interrupted}. Check the network (and HTTPS_PROXY, if you need "
-                    f"one), then run this again.{kept} Without a network, give a folder or a file instead."
+                    f"{without_secrets(url)} could not be downloaded: {interrupted}. Check the network (and "
+                    f"HTTPS_PROXY, if you need one), then run this again.{kept} Without a network, give a folder or a "
+                    "file instead."
                 ) from interrupted
             say(f"The download was interrupted ({interrupted}); trying again.")
             time.sleep(pause * 2 ** (failures - 1))

@@ -67,7 +67,7 @@ def service(tmp_path: Path, store: Store) -> Iterator[LocalService]:
 def dataset(store: Store, train_images: int = 2) -> str:
     def side(name: str, images: int) -> SideDocument:
         path = store.write(f"toy/shards/{name}/1.tfrecord", name.encode())
-        shard = Shard(path=path, sha256="0" * 64, bytes=5, images=images, boxes=images)
+        shard = Shard(path=path, crc32c="0" * 8, bytes=5, images=images, boxes=images)
         return SideDocument(images=images, boxes=images, classes={"a": images}, shards=(shard,), coco="toy/coco")
 
     return store.put(
