@@ -1,35 +1,25 @@
 """VOC to COCO JSON, whole, per CPU second, against ``supervision``.
 
 ``supervision`` (``DetectionDataset.from_pascal_voc(…).as_coco(…)``) decodes each image to learn its size, with OpenCV,
-and looks at nothing else. Ours reads the same from the image's header. In the first row it also reads and hashes all of
-the image's bytes (the hash is in the JSON) and checks every annotation, but does not decode the image. In the second
-row it does all that a build does: each image is decoded and checked, sides are assigned, TFRecord is written as well.
+and looks at nothing else. Ours (`python -m include.dataset coco`) reads the same from the image's header, and checks
+every annotation. In the second row it does all that a build does: each image is hashed, decoded and checked, sides are
+assigned, TFRecord is written as well.
 
 ``supervision`` runs in an environment of its own (``requirements-bench.txt``); importing it is not counted.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-from PIL import Image
 
 from benches import coco_by_supervision
 from benches.convert import whole
 from benches.measure import Asked, Goal, Row, Timing, main, side_by_side
 from benches.pictures import Pictures, described, picture_sets, write_pictures
-from include.dataset.box_check import check_boxes, check_size
-from include.dataset.coco import encode_instances
-from include.dataset.image_check import MAX_BYTES
-from include.dataset.quarantine import Notes
-from include.dataset.source import list_source, read_inside
-from include.dataset.voc_folder import voc_candidates
+from include.dataset.voc_to_coco import voc_to_coco
 from include.settings import PROJECT
 
 PYTHON = PROJECT / ".venv-bench" / "bin" / "python"
@@ -69,25 +59,10 @@ def compare(pictures: Pictures) -> list[Row]:
 
 def convert(pictures: Pictures, output: Path) -> Path:
     """All images into one COCO JSON."""
-    notes = Notes()
-    images: list[dict[str, Any]] = []
-    for candidate in voc_candidates(list_source(pictures.folder), notes):
-        path, annotation = candidate.image, candidate.annotation
-        if path is None or annotation is None:
-            raise ValueError(f"{candidate.problem}: the benches want sound annotations.")
-        data = read_inside(pictures.folder, path, MAX_BYTES)
-        width, height = Image.open(io.BytesIO(data), formats=("JPEG", "PNG")).size
-        problems = check_size(annotation, width, height, notes)
-        boxes, box_problems = check_boxes(annotation, width, height, None, notes)
-        if problems or box_problems:
-            raise ValueError(f"{[*problems, *box_problems]}: the benches want sound annotations.")
-        sha256 = hashlib.sha256(data).hexdigest()
-        images.append({"file_name": path, "width": width, "height": height, "sha256": sha256, "boxes": boxes})
-    labels = sorted({box.label for image in images for box in image["boxes"]})
-    ids = {name: number for number, name in enumerate(labels, start=1)}
-    for image in images:
-        image["boxes"] = [(ids[box.label], box) for box in image["boxes"]]
-    output.write_bytes(encode_instances(images, ((number, name) for name, number in ids.items())))
+    converted = voc_to_coco(pictures.folder)
+    if converted.faults:
+        raise ValueError(f"{converted.faults}: the benches want sound annotations.")
+    output.write_bytes(converted.instances)
     return output
 
 

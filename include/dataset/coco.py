@@ -142,7 +142,7 @@ def _id(entry: Entry, field: str) -> str:
 
 
 def encode_instances(images: Iterable[Entry], categories: Iterable[tuple[int, str]]) -> bytes:
-    """COCO JSON of images that have ``file_name``, ``width``, ``height``, ``sha256`` and ``boxes`` with class ids.
+    """COCO JSON of images: ``file_name``, ``width``, ``height``, ``boxes`` with class ids, ``sha256`` where known.
 
     Ids of images and boxes start at 1: pycocotools takes a box with id 0 for unmatched. A difficult box becomes
     ``iscrowd``, the only field by which pycocotools leaves a box out of the score, as VOC does with difficult ones.
@@ -150,7 +150,7 @@ def encode_instances(images: Iterable[Entry], categories: Iterable[tuple[int, st
     listed: list[Entry] = []
     annotations: list[Entry] = []
     for image_id, image in enumerate(images, start=1):
-        listed.append({"id": image_id} | {name: image[name] for name in ("file_name", "width", "height", "sha256")})
+        listed.append({"id": image_id} | {name: value for name, value in image.items() if name != "boxes"})
         for class_id, box in image["boxes"]:
             width, height = box.xmax - box.xmin, box.ymax - box.ymin
             annotations.append(

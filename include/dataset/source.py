@@ -39,11 +39,11 @@ class SourceFiles:
     not_followed: tuple[str, ...]  # folders that are symbolic links
     unread: Mapping[str, Problem] = field(default_factory=dict)
 
-    def read(self, relative: str, limit: int) -> bytes:
-        """The contents of one of the files, at most ``limit`` bytes; ``Refused`` if it cannot be had."""
+    def read(self, relative: str, limit: int, *, head: int | None = None) -> bytes:
+        """The contents of one of the files (see ``read_inside``); ``Refused`` if it cannot be had."""
         if problem := self.unread.get(relative):
             raise Refused(*problem)
-        return read_inside(self.root, relative, limit)
+        return read_inside(self.root, relative, limit, head=head)
 
 
 def list_source(root: Path) -> SourceFiles:
@@ -117,8 +117,11 @@ def image_stem(path: str) -> str:
     return stem if stem and dot + suffix.lower() in IMAGE_SUFFIXES else name
 
 
-def read_inside(root: Path, relative: str, limit: int) -> bytes:
+def read_inside(root: Path, relative: str, limit: int, *, head: int | None = None) -> bytes:
     """The contents of a file of the batch. What is checked is what is read: the file is opened once, and first.
+
+    Args:
+        head: read no more than so many bytes of its beginning.
 
     Raises:
         Refused: ``leaves_source``, ``bad_file_name``, ``file_too_large`` (more than ``limit`` bytes) or
@@ -142,7 +145,7 @@ def read_inside(root: Path, relative: str, limit: int) -> bytes:
             raise Refused("unreadable_file", relative, value=stat.filemode(status.st_mode))
         if status.st_size > limit:
             raise Refused("file_too_large", relative, value=f"{status.st_size} bytes, limit {limit}")
-        return _read_all(file, status.st_size)
+        return _read_all(file, status.st_size) if head is None else os.read(file, head)
     except OSError as error:
         raise Refused("unreadable_file", relative, value=error.strerror or error) from error
     finally:

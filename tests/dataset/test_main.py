@@ -1,5 +1,6 @@
 """By hand: python -m include.dataset …"""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,30 @@ def test_build_twice_writes_once(tmp_path: Path, folder: Path, capsys: pytest.Ca
     assert "of 1 batches: 3 shards written" in capsys.readouterr().out
     assert main(command) == 0
     assert "0 shards written" in capsys.readouterr().out
+
+
+def test_coco_converts_what_is_sound_and_lists_the_rest(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pair(folder, "a", CAT)
+    write_pair(folder, "b", CAT, seed=2)
+    (folder / "b.jpg").write_bytes(b"no image")
+    command = ["coco", str(folder), "--output", str(tmp_path / "instances.json")]
+    assert main(command) == 1
+    assert "b.jpg: " in capsys.readouterr().out
+    content = json.loads((tmp_path / "instances.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == ["a.jpg"]
+    assert [(each["image_id"], each["category_id"]) for each in content["annotations"]] == [(1, 1)]
+    (folder / "b.jpg").unlink(), (folder / "b.xml").unlink()
+    assert main(command) == 0
+
+
+def test_coco_finds_the_size_behind_a_large_header(tmp_path: Path, folder: Path) -> None:
+    write_pair(folder, "a", CAT)
+    data = (folder / "a.jpg").read_bytes()
+    comment = b"\xff\xfe\xff\xff" + bytes(0xFFFD)
+    (folder / "a.jpg").write_bytes(data[:2] + comment + data[2:])
+    assert main(["coco", str(folder), "--output", str(tmp_path / "instances.json")]) == 0
 
 
 def test_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
