@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ALIAS = "candidate"
 RESULT_TAG = "lanner.result"
+NOTE = "model"  # the artifact of a run that says where in a local store its model is
 NOT_A_CURVE = {"time", "step", "steps", "seconds_left"}
 AWAY = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"})  # what MLflow calls no connection, or a locked database
 METRICS_PER_CALL = 1000  # MLflow's limit for one batch
@@ -68,7 +69,7 @@ def register(
             experiment = _experiment(client, registered_model, f"{store_root}/{result.collection}")
             run_id = _recorded_run(client, experiment, tags, result, configuration, history)
             _ensure_registered_model(client, registered_model)
-            source = f"{store_root}/{result.model}"
+            source = _source(client, run_id, result, store_root)
             version = client.create_model_version(registered_model, source, run_id, tags=tags).version
         _point_candidate_to(client, registered_model, int(version))
     return f"{registered_model}/{version}"
@@ -134,6 +135,19 @@ def _recorded_run(
             client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_CALL])
         client.set_terminated(run_id)
     return run_id
+
+
+def _source(client: MlflowClient, run_id: str, result: ResultDocument, store_root: str) -> str:
+    """What the model version points to: the model's folder in an object store, else a note in the run that names it.
+
+    A server takes a local path only if it lies among the run's own artifacts (``_validate_source_run`` in MLflow).
+    """
+    model = f"{store_root}/{result.model}"
+    if "://" in store_root:
+        return model
+    exports = {export.format: f"{store_root}/{export.path}" for export in result.exports}
+    client.log_dict(run_id, {"model": model, "exports": exports}, f"{NOTE}/where.json")
+    return f"{client.get_run(run_id).info.artifact_uri}/{NOTE}"
 
 
 def _experiment(client: MlflowClient, name: str, artifact_location: str) -> str:
