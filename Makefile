@@ -19,7 +19,7 @@ CONFIG ?=
 SPLIT ?=
 HOMES ?=
 
-.PHONY: help run test test-faults system system-faults airflow tensorboard lint lock bench bench-surround bench-quality clean
+.PHONY: help run test test-faults system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
 
 help: ## this list
 	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json] [SPLIT=given] [PORT=8080]"
@@ -40,7 +40,13 @@ test: $(VENV)/ready system ## all tests
 	$(PYTHON) -m pytest
 
 test-faults: $(VENV)/ready system system-faults ## half an hour: parts of a real Airflow killed, frozen, locked, starved
-	$(PYTHON) -m pytest -m faults -v -n 2 --dist loadgroup
+	@$(MAKE) --no-print-directory -j 2 faults-sqlite faults-postgres
+
+faults-sqlite:
+	$(PYTHON) -m pytest -vv -m 'faults and not postgres' --durations=0
+
+faults-postgres:
+	$(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
 # $(1): a command that succeeds if it is there; $(2): Debian's package

@@ -19,9 +19,8 @@ FIRST_PORT = 18900
 ORDINARY_USER = "postgres"  # made by Debian's package; PostgreSQL refuses to run as root
 
 
-# With two processes (pytest-xdist's loadgroup), one has all tests on SQLite, the other those on PostgreSQL.
-SQLITE = pytest.param("sqlite", marks=pytest.mark.xdist_group("sqlite"))
-POSTGRES = pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))
+SQLITE = pytest.param("sqlite")
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 on_sqlite = pytest.mark.parametrize("deployment", [SQLITE], indirect=True)
 
 
