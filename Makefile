@@ -43,10 +43,10 @@ test-faults: $(VENV)/ready system system-faults ## half an hour: parts of a real
 	@$(MAKE) --no-print-directory -j 2 faults-sqlite faults-postgres
 
 faults-sqlite:
-	$(PYTHON) -m pytest -vv -m 'faults and not postgres' --durations=0
+	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and not postgres' --durations=0 2>&1 | sed -u 's/^/sqlite   /'
 
 faults-postgres:
-	$(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0
+	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
 # $(1): a command that succeeds if it is there; $(2): Debian's package
