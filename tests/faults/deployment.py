@@ -61,6 +61,7 @@ class Deployment:
             self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
         self.is_sqlite = database is None
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._groups: list[int] = []  # of all that was ever started: a killed scheduler leaves its idle workers behind
         self._engine = sqlalchemy.create_engine(self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
 
     @property
@@ -94,9 +95,9 @@ class Deployment:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._running.values():
+        for group in self._groups:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(group, signal.SIGKILL)
         end_leftovers(self.laptop.home)
 
     # --- components
@@ -114,6 +115,7 @@ class Deployment:
                 stderr=log,
                 start_new_session=True,
             )
+        self._groups.append(self._running[name].pid)
 
     def kill(self, name: str) -> None:
         """SIGKILL a component's main process and start another, as a supervisor would.
