@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from include.dataset.sample import write_sample
@@ -22,7 +21,7 @@ from include.documents import (
     ResultDocument,
     State,
 )
-from include.laptop.leftovers import MARK
+from include.laptop.leftovers import processes_of
 from include.planning import newest_plan
 from include.store import Store
 
@@ -74,14 +73,7 @@ def store(home: Path) -> Store:
 
 
 def left_running(home: Path) -> list[str]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(home / "state" / "airflow"):
-                found.append(" ".join(process.cmdline()))
-        except psutil.Error:
-            continue
-    return found
+    return [" ".join(process.cmdline()) for process in processes_of(home / "state" / "airflow")]
 
 
 def test_ends_green_and_shows_its_results(first: subprocess.CompletedProcess[str], home: Path) -> None:

@@ -15,13 +15,34 @@ TRAINER = "detector_trainer"
 GRACE = 30.0  # seconds for a training to write its checkpoint
 
 
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Every process of an Airflow of this machine: those that carry its mark, and the others of their groups.
+
+    Airflow's API server and workers write a title over their environment, and so over the mark; but each component
+    has a process group of its own, whose first process keeps it. This process, its parent and its group are no part.
+    """
+    marked: list[psutil.Process] = []
+    grouped: dict[psutil.Process, int] = {}
+    ours = {os.getpid(), os.getppid()}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):  # another user's, or gone
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            grouped[process] = os.getpgid(process.pid)
+            if process.environ().get(MARK) == str(home):
+                marked.append(process)
+    groups = {grouped[process] for process in marked} - {os.getpgrp()}
+    found = [process for process, group in grouped.items() if process in marked or group in groups]
+    return [process for process in found if process.pid not in ours]
+
+
 def end_leftovers(home: Path) -> int:
-    """End every process that carries our mark, this one excepted. Returns how many there were.
+    """End every process of an Airflow of this machine. Returns how many there were.
 
     Trainings are asked first and given time for a checkpoint, so that the next start goes on from there; the rest
     is killed, since its work is done again by design.
     """
-    ours = [process for process in psutil.process_iter() if _is_ours(process, home)]
+    ours = processes_of(home)
     runners = [process for process in ours if _runs(process, RUNNER)]
     trainers = [process for process in ours if _runs(process, TRAINER)]
     trainings = runners + trainers
@@ -35,15 +56,6 @@ def end_leftovers(home: Path) -> int:
         _quietly(process.kill)
     psutil.wait_procs(others, timeout=5)
     return len(ours)
-
-
-def _is_ours(process: psutil.Process, home: Path) -> bool:
-    if process.pid in {os.getpid(), os.getppid()}:
-        return False
-    try:
-        return process.environ().get(MARK) == str(home)
-    except psutil.Error:  # another user's, or gone
-        return False
 
 
 def _runs(process: psutil.Process, module: str) -> bool:

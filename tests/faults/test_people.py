@@ -16,7 +16,7 @@ import pytest
 
 from include.dataset.sample import write_sample
 from include.documents import ResultDocument, State
-from include.laptop.leftovers import MARK
+from include.laptop.leftovers import processes_of
 from include.settings import PROJECT
 from include.store import Store
 from tests.faults.deployment import until
@@ -54,14 +54,7 @@ class MakeRun:
 
     def processes(self) -> list[psutil.Process]:
         """Everything that its Airflow has running."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == str(self.state / "airflow") and process.pid != self.process.pid:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return [process for process in processes_of(self.state / "airflow") if process.pid != self.process.pid]
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +102,18 @@ def test_a_second_one_is_refused_and_parts_that_are_killed_come_back(
     second = MakeRun(other)
     assert second.process.wait(60) == 2
     assert "Another make run or make airflow is at work" in second.said()
-    for component in ("scheduler", "api-server", "triggerer", "dag-processor"):
-        main = [
-            p for p in first.processes() if p.name() != "sh" and component in " ".join(p.cmdline()).replace("_", "-")
-        ]
-        for process in main[:1]:
-            process.kill()
+    for component in ("scheduler", "api_server", "triggerer", "dag-processor"):
+        main_process(first, component).kill()
     assert first.process.wait(SECONDS) == 0, first.said()
     assert result(other).state is State.SUCCEEDED
     assert len(list((other / "state" / "jobs").iterdir())) == 1
     assert first.processes() == []
+
+
+def main_process(run: MakeRun, component: str) -> psutil.Process:
+    """The oldest process of a component, but for the shell that starts it again."""
+    found = [
+        process for process in run.processes() if component in " ".join(process.cmdline()) and process.name() != "sh"
+    ]
+    assert found, f"no {component} among {[process.cmdline() for process in run.processes()]}"
+    return min(found, key=lambda process: process.create_time())

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from include.dataset.sample import write_sample
 from include.documents import ResultDocument, State
-from include.laptop.leftovers import MARK
+from include.laptop.leftovers import RUNNER, TRAINER, processes_of
 from tests.faults.deployment import Deployment
 
 COLLECTION = "digits"
@@ -35,7 +35,6 @@ TRAINING = {
     "augmentation": {"mirror": False},
 }
 SECONDS = 420  # for a training that is hit again and again
-RUNNER = "training_jobs.local_runner"
 LOOK = 0.01  # seconds between two looks; the gap between submitting and recording is a few hundredths
 
 
@@ -147,10 +146,9 @@ def steps_of(job: Path) -> list[int]:
 def training_processes(deployment: Deployment) -> list[psutil.Process]:
     """The trainers and their runners that this deployment has at work."""
     found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            ours = process.environ().get(MARK) == str(deployment.laptop.home)
-            if ours and {"detector_trainer", RUNNER} & set(process.cmdline()):
+    for process in processes_of(deployment.laptop.home):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if {TRAINER, RUNNER} & set(process.cmdline()):
                 found.append(process)
     return found
 

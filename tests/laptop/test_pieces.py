@@ -19,7 +19,7 @@ from include import settings
 from include.laptop.cascade import Look
 from include.laptop.collection import collection_name
 from include.laptop.environment import Laptop, free_port
-from include.laptop.leftovers import MARK, end_leftovers
+from include.laptop.leftovers import MARK, end_leftovers, processes_of
 from include.laptop.present import show_progress
 from include.progress import last_training_line
 
@@ -80,6 +80,24 @@ def test_leftovers_are_found_by_their_mark_and_ended(tmp_path: Path) -> None:
     finally:
         ours.kill()
         others.kill()
+
+
+def test_a_process_that_wrote_over_its_mark_is_found_by_its_group(tmp_path: Path) -> None:
+    """Airflow's workers do (setproctitle); a killed scheduler leaves them behind, without the mark."""
+    child = "import os, sys; os.execve(sys.executable, [sys.executable, '-c', 'import time; time.sleep(60)'], {})"
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+    leader = subprocess.Popen(
+        [sys.executable, "-c", code], env=os.environ | {MARK: str(tmp_path)}, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while not [p for p in processes_of(tmp_path) if p.pid != leader.pid and MARK not in p.environ()]:
+            assert time.monotonic() < deadline, "the child was not found"
+            time.sleep(0.1)
+        assert end_leftovers(tmp_path) == 2
+    finally:
+        leader.kill()
+        leader.wait()
 
 
 def test_two_folders_of_one_name_are_two_collections(lanner: Path) -> None:
