@@ -1,8 +1,9 @@
 """VOC to TFRecord: reading and checking the annotations, and writing shards, per CPU second.
 
 Ours is what a build does with images that were checked before: every annotation is read and all its boxes are checked,
-then each image is read, its SHA-256 compared with the one that was recorded, and its record written, with checksum.
-Checking the images themselves has a row of its own (``image_checks``); the last row here is all of it together.
+then each image is read, its CRC-32C compared with the one that was recorded, and its record written, with checksum. The
+SHA-256 in the record was taken when the image was checked, so it is not counted here, while theirs is. Checking the
+images themselves has a row of its own (``image_checks``); the last row here is all of it together.
 
 Theirs is the TF Object Detection API's ``create_pascal_tf_record.py``, written plainly: ElementTree, TensorFlow's
 ``tf.train.Example`` and ``TFRecordWriter``, the SHA-256 as key. Once as it is, once with each image decoded and encoded
@@ -23,10 +24,11 @@ from typing import Any
 from PIL import Image
 
 from benches.annotations import read_and_check
+from benches.datasets import build
 from benches.measure import Asked, Goal, Row, main, side_by_side
 from benches.pictures import Pictures, picture_sets
 from include.dataset.batch import check_batch
-from include.dataset.build import convert_shard, missing_shards, plan_shards, publish_dataset, read_plan
+from include.dataset.build import convert_missing, plan_shards, read_plan
 from include.store import Store
 
 Conversion = Callable[[], object]
@@ -87,22 +89,15 @@ def lanner(pictures: Pictures, store: Store) -> Conversion:
         read_and_check(pictures)
         for shard in shards:
             shard.unlink(missing_ok=True)
-        for index in missing_shards(store, plan):
-            convert_shard(store, plan, index)
+        convert_missing(store, plan)
         return shards
 
     return convert
 
 
 def whole(pictures: Pictures) -> None:
-    """``python -m include.dataset build``: images checked and hashed, sides assigned, shards and COCO JSON written."""
     with TemporaryDirectory(prefix="lanner-bench-") as scratch:
-        store = Store(scratch)
-        check_batch(pictures.folder, store=store, collection="bench", key="all")
-        plan = plan_shards(store, collection="bench", key="all")
-        for index in missing_shards(store, plan):
-            convert_shard(store, plan, index)
-        publish_dataset(store, plan)
+        build(pictures.folder, Store(scratch))
 
 
 def object_detection_api(

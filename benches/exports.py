@@ -9,12 +9,12 @@ here for a few minutes on handwritten digits at 128 px; so small a network gains
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benches.datasets import build, holdout, lay_out, shards
 from benches.measure import Asked, Goal, Ratio, Row, main, side_by_side
 from detector_trainer.configuration import Configuration
 from include.documents import DatasetDocument, ExportFormat, ResultDocument, State
@@ -89,16 +89,12 @@ def finished(store: Store) -> Iterator[Model]:
         if result.state is State.SUCCEEDED and written > newest.get(result.collection, (0.0, result))[0]:
             newest[result.collection] = (written, result)
     for _, result in newest.values():
-        side = store.get(DatasetDocument, f"{result.collection}/documents/dataset/{result.dataset_id}.json").sides[
-            "holdout"
-        ]
+        dataset = store.get(DatasetDocument, f"{result.collection}/documents/dataset/{result.dataset_id}.json")
         places = {export.format: export.path for export in result.exports}
         yield Model(
             name=result.collection,
             exports={format_: Path(str(store.path(places[format_]))) for format_ in FORMATS},
-            holdout=HoldOut(
-                [Path(str(store.path(shard.path))) for shard in side.shards], Path(str(store.path(side.coco)))
-            ),
+            holdout=holdout(store, dataset),
             input_size=Configuration.read(Path(str(store.path(f"{result.model}/configuration.json")))).input_size,
         )
 
@@ -106,34 +102,19 @@ def finished(store: Store) -> Iterator[Model]:
 def trained_here(scratch: Path, pages: int = PAGES, steps: int = STEPS) -> Model:
     """A detector for digits, trained in this process."""
     from detector_trainer.training import train
-    from include.dataset.batch import check_batch
-    from include.dataset.build import convert_shard, missing_shards, plan_shards, publish_dataset
     from include.dataset.sample import write_sample
     from include.export.formats import export_all
 
     store = Store(scratch / "store")
     write_sample(scratch / "sample", images=pages)
-    check_batch(scratch / "sample", store=store, collection="digits", key="all")
-    plan = plan_shards(store, collection="digits", key="all")
-    for index in missing_shards(store, plan):
-        convert_shard(store, plan, index)
-    dataset = store.get(DatasetDocument, publish_dataset(store, plan))
-    data = scratch / "data"
-    shards = {
-        name: [Path(str(store.path(shard.path))) for shard in side.shards] for name, side in dataset.sides.items()
-    }
-    for name in ("train", "validation"):
-        (data / name).mkdir(parents=True)
-        for shard in shards[name]:
-            shutil.copy(shard, data / name)
-    shutil.copy(str(store.path(dataset.label_map_pbtxt)), data / "label_map.pbtxt")
-
+    dataset = build(scratch / "sample", store, "digits")
     configuration = Configuration.preset("sample").replace(steps=steps)
-    train(configuration, data, scratch / "trained")
+    train(configuration, lay_out(store, dataset, scratch / "data"), scratch / "trained")
+    calibration = shards(store, dataset, "train")
     return Model(
         name=f"digits, {steps} steps",
-        exports=export_all(scratch / "trained", scratch / "exports", calibration=shards["train"], formats=FORMATS),
-        holdout=HoldOut(shards["holdout"], Path(str(store.path(dataset.sides["holdout"].coco)))),
+        exports=export_all(scratch / "trained", scratch / "exports", calibration=calibration, formats=FORMATS),
+        holdout=holdout(store, dataset),
         input_size=configuration.input_size,
     )
 

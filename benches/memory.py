@@ -23,7 +23,7 @@ from PIL import Image
 
 from include.dataset.annotation import Annotation, Box
 from include.dataset.batch import check_batch
-from include.dataset.build import convert_shard, missing_shards, plan_shards, publish_dataset
+from include.dataset.build import convert_missing, plan_shards, publish_dataset
 from include.dataset.voc import write_annotation
 from include.store import Store
 
@@ -98,8 +98,7 @@ def build(folder: str, store_folder: str) -> None:
     done("check")
     plan = plan_shards(store, collection="bench", key="all")
     done("plan")
-    for index in missing_shards(store, plan):
-        convert_shard(store, plan, index)
+    convert_missing(store, plan)
     done("convert")
     publish_dataset(store, plan)
     done("publish")

@@ -8,8 +8,6 @@ split is the same for all seeds, so the median still hangs on which images the h
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import os
 import statistics
@@ -20,16 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.dataset.__main__ import UNUSABLE
-from include.dataset.__main__ import main as dataset
-from include.documents import DatasetDocument
+from benches.datasets import build, holdout, lay_out
 from include.export.formats import export_all
 from include.scoring.evaluation import evaluate
 from include.scoring.holdout import HoldOut
 from include.settings import PROJECT
 from include.store import Store
-
-COLLECTION, KEY = "quality", "all"
 
 
 @dataclass(frozen=True)
@@ -63,42 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(folder: Path, weights: str, seeds: Sequence[int], scratch: Path) -> None:
     """Train and score on one folder of images; print a line per seed, and their median."""
     store = Store(scratch / "store")
-    document = build(folder, store)
-    side = document.sides["holdout"]
+    dataset = build(folder, store)
+    side = dataset.sides["holdout"]
     print(f"{folder.name}: hold-out of {side.images} images, {side.boxes} boxes", flush=True)
-    holdout = HoldOut([Path(str(store.path(shard.path))) for shard in side.shards], Path(str(store.path(side.coco))))
-    data = lay_out(store, document, scratch / "data")
+    data = lay_out(store, dataset, scratch / "data")
+    unseen = holdout(store, dataset)
     results = []
     for seed in seeds:
-        results.append(train_and_score(data, weights, seed, holdout, scratch / f"seed-{seed}"))
+        results.append(train_and_score(data, weights, seed, unseen, scratch / f"seed-{seed}"))
         print(f"  {results[-1]}", flush=True)
     mAP50, minutes = (statistics.median(getattr(result, name) for result in results) for name in ("mAP50", "minutes"))
     print(f"  median: mAP50 {mAP50:.3f}, {minutes:.1f} min of training", flush=True)
 
 
-def build(folder: Path, store: Store) -> DatasetDocument:
-    """The data set of a folder, divided by the default shares."""
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
-        code = dataset(["build", "--store", str(store.root), "--collection", COLLECTION, "--key", KEY, str(folder)])
-    newest = store.newest(DatasetDocument, COLLECTION, KEY)
-    if code == UNUSABLE or newest is None:
-        raise SystemExit(f"{folder}: no data set can be made of it.\n{told.getvalue()}")
-    return newest[1]
-
-
-def lay_out(store: Store, document: DatasetDocument, data: Path) -> Path:
-    """The folder that the trainer takes as ``--data``."""
-    for side in ("train", "validation"):
-        (data / side).mkdir(parents=True)
-        for shard in document.sides[side].shards:
-            source = Path(str(store.path(shard.path)))
-            (data / side / source.name).symlink_to(source)
-    (data / "label_map.pbtxt").symlink_to(Path(str(store.path(document.label_map_pbtxt))))
-    return data
-
-
-def train_and_score(data: Path, weights: str, seed: int, holdout: HoldOut, scratch: Path) -> Quality:
+def train_and_score(data: Path, weights: str, seed: int, unseen: HoldOut, scratch: Path) -> Quality:
     """One training by the trainer's command line; then its SavedModel on the hold-out."""
     from detector_trainer.configuration import Configuration
 
@@ -119,7 +91,7 @@ def train_and_score(data: Path, weights: str, seed: int, holdout: HoldOut, scrat
         if done.returncode:
             raise SystemExit(f"The training of seed {seed} ended with exit code {done.returncode}:\n{log.read()}")
     exports = export_all(output, scratch / "exported", formats=["saved_model"])
-    metrics = evaluate(exports, holdout, input_size=configuration.input_size)["saved_model"].score.metrics
+    metrics = evaluate(exports, unseen, input_size=configuration.input_size)["saved_model"].score.metrics
     summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
     return Quality(seed, metrics.mAP50, metrics.mAP, summary["seconds"] / 60)
 

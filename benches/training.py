@@ -21,12 +21,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benches.datasets import build, shards
 from benches.measure import Asked, Goal, Row, main, side_by_side
 from benches.pictures import Pictures, picture_sets
 from detector_trainer.configuration import Configuration
-from include.dataset.batch import check_batch
-from include.dataset.build import convert_shard, missing_shards, plan_shards, publish_dataset
-from include.documents import DatasetDocument
 from include.store import Store
 
 STEPS = 12  # of each timing: about an epoch of 200 images
@@ -98,14 +96,10 @@ def training_set(pictures: Pictures, store: Store, configuration: Configuration)
     from detector_trainer.label_map import read_label_map
     from detector_trainer.records import read_annotations
 
-    check_batch(pictures.folder, store=store, collection="bench", key="all")
-    plan = plan_shards(store, collection="bench", key="all", shares=(1.0, 0.0, 0.0))
-    for index in missing_shards(store, plan):
-        convert_shard(store, plan, index)
-    dataset = store.get(DatasetDocument, publish_dataset(store, plan))
+    dataset = build(pictures.folder, store, shares=(1.0, 0.0, 0.0))
     label_map = read_label_map(Path(str(store.path(dataset.label_map_pbtxt))))
-    shards = [Path(str(store.path(shard.path))) for shard in dataset.sides["train"].shards]
-    return TrainingSet(shards, read_annotations(shards, label_map), label_map, configuration)
+    written = shards(store, dataset, "train")
+    return TrainingSet(written, read_annotations(written, label_map), label_map, configuration)
 
 
 def plain_training(given: TrainingSet) -> Callable[[], object]:

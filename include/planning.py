@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from detector_trainer.configuration import Configuration
 from include.documents import DatasetDocument, PlanDocument, ResultDocument, TargetPlan
 from include.settings import PROJECT, CollectionSettings, TargetSettings
-from include.store import Store
+from include.store import Store, sha256_of
 
 NAMED_WEIGHTS = frozenset({"none", "imagenet"})
 
@@ -97,9 +96,7 @@ def _put_weights(store: Store, collection: str, target: str, file: Path) -> str:
             f"lanner.yaml: collections.{collection}.targets.{target}.training.weights: there is no file {file}. "
             "Expected a .weights.h5 file, 'imagenet' or 'none'."
         )
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    relative = f"{collection}/weights/{digest[:16]}.weights.h5"
+    relative = f"{collection}/weights/{sha256_of(file)[:16]}.weights.h5"
     return relative if store.exists(relative) else store.copy_in(file, relative)
 
 

@@ -30,6 +30,12 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a local file, in hex."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 class NotInStore(FileNotFoundError):
     """A path that a document names is not in the store."""
 

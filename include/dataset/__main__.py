@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from include.dataset.batch import check_batch
-from include.dataset.build import convert_shard, missing_shards, plan_shards, publish_dataset
+from include.dataset.build import convert_missing, plan_shards, publish_dataset
 from include.dataset.catalog import describe, load_catalog
 from include.dataset.manifest import read_lines
 from include.dataset.obtain import FORMS, canonical, obtain
@@ -113,11 +113,9 @@ def run_build(options: argparse.Namespace) -> int:
         shares=tuple(options.shares),
         classes=options.classes,
     )
-    missing = missing_shards(store, plan)
-    for index in missing:
-        convert_shard(store, plan, index)
+    written = convert_missing(store, plan)
     dataset = store.get(DatasetDocument, publish_dataset(store, plan))
-    print(f"dataset {dataset.id[:8]} of {len(dataset.batches)} batches: {len(missing)} shards written, the others kept")
+    print(f"dataset {dataset.id[:8]} of {len(dataset.batches)} batches: {written} shards written, the others kept")
     for side in SIDES:
         contents = dataset.sides[side]
         print(f"  {side:<10} {contents.images:>7} images {contents.boxes:>8} boxes   {store.path(contents.coco)}")

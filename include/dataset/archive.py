@@ -27,6 +27,7 @@ from typing import IO, Any, Literal, NamedTuple
 
 from include.dataset.quarantine import Problem
 from include.dataset.source import SET_ASIDE, passed_over
+from include.store import FULL, sha256_of
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
 COPY_BLOCK = 1 << 20  # bytes
@@ -35,7 +36,6 @@ DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
 }
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 UNPACKING_ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
 Say = Callable[[str], None]
 
@@ -182,7 +182,7 @@ def _write(member: Member, staging: Path, shown: str) -> Problem | None:
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error) as error:  # one member of a zip file
         return Problem("unreadable_file", shown, "contents", str(error))
     except OSError as error:
-        if error.errno in NO_SPACE or error.errno is None:
+        if error.errno in FULL or error.errno is None:
             raise
         code = "bad_file_name" if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ) else "unreadable_file"
         return Problem(code, shown, "name", str(error.strerror))
@@ -260,7 +260,7 @@ def translated(archive: Path, into: Path) -> Iterator[None]:
             ".tar.xz or .tar.bz2 file. If it was downloaded or copied, remove it and do that again."
         ) from error
     except OSError as error:
-        if error.errno in NO_SPACE:
+        if error.errno in FULL:
             raise ArchiveError(f"There is no space in {into} to unpack {archive}: {error.strerror}.") from error
         raise
 
@@ -277,8 +277,3 @@ def _appear(staging: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():  # somebody else was first
             raise
-
-
-def sha256_of(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

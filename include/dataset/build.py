@@ -129,6 +129,14 @@ def convert_shard(store: Store, plan_path: str, index: int) -> str:
     return shard.path
 
 
+def convert_missing(store: Store, plan_path: str) -> int:
+    """Write all of a plan's shards that are not there yet, here and one after another. Returns how many."""
+    missing = missing_shards(store, plan_path)
+    for index in missing:
+        convert_shard(store, plan_path, index)
+    return len(missing)
+
+
 def publish_dataset(store: Store, plan_path: str) -> str:
     """Write COCO JSON per side, the label map and the ``DatasetDocument``. Returns the document's path.
 

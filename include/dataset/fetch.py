@@ -14,14 +14,15 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
-from include.dataset.archive import NO_SPACE, sha256_of
+from include.dataset.archive import Say
+from include.store import FULL, sha256_of
 
 MAX_BYTES = 100 << 30
 ATTEMPTS = 6  # a break after new bytes starts the count again
@@ -31,8 +32,6 @@ PROGRESS_SECONDS = 3.0
 MISSING = {404, 410}
 FORBIDDEN = {401, 403, 407}
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-
-Say = Callable[[str], None]
 
 
 class FetchError(ValueError):
@@ -197,7 +196,7 @@ def fetch_once(url: str, part: Part, limit: int, say: Say) -> None:
     except httpx.TransportError as error:
         raise Interrupted(str(error) or type(error).__name__) from error
     except OSError as error:
-        if error.errno in NO_SPACE:
+        if error.errno in FULL:
             raise FetchError(
                 f"There is no space for {name} in {part.file.parent}. Make some, or set LANNER_HOME."
             ) from error

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import fsspec
 from fsspec.registry import known_implementations
 
-from include.dataset.archive import member_path, write_set_aside
+from include.dataset.archive import Say, member_path, write_set_aside
 from include.dataset.fetch import MAX_BYTES, check_room_for
 from include.dataset.quarantine import Problem
 from include.dataset.source import passed_over
@@ -36,8 +36,6 @@ VERSIONS = (
     "mtime",
     "created",
 )
-
-Say = Callable[[str], None]
 
 
 class ObjectStoreError(ValueError):

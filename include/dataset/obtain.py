@@ -7,19 +7,16 @@ that nothing is fetched or unpacked twice. docs/data.md describes the forms.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from include.dataset.archive import is_archive_name, unpack
+from include.dataset.archive import Say, is_archive_name, unpack
 from include.dataset.catalog import load_catalog
 from include.dataset.fetch import download
 from include.dataset.objects import copy_objects
 
 CATALOG = "catalog:"  # how settings name a catalogue's entry
 FORMS = "a folder, a .zip or .tar(.gz, .xz, .bz2) file, a URL (https, s3, gs, az), or a name from the catalogue"
-
-Say = Callable[[str], None]
 
 
 class UnknownData(ValueError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from include.documents import ExportFormat, ExportResult
 from include.export.gate import TOLERANCE, gate
 from include.scoring.evaluation import Evaluation
+from include.store import sha256_of
 
 
 def export_results(
@@ -40,14 +41,9 @@ def export_results(
 def content_hash(path: Path) -> str:
     """SHA-256, in hex, of a file; of a folder, that of its files' sorted "<sha256>  <relative path>" lines."""
     if path.is_file():
-        return _sha256(path)
-    lines = [f"{_sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path)]
+        return sha256_of(path)
+    lines = [f"{sha256_of(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _files(path: Path) -> list[Path]:

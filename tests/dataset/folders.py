@@ -13,7 +13,7 @@ from PIL import Image
 
 from include.dataset.annotation import Annotation, Box
 from include.dataset.batch import check_batch
-from include.dataset.build import convert_shard, missing_shards, plan_shards, publish_dataset
+from include.dataset.build import convert_missing, plan_shards, publish_dataset
 from include.dataset.manifest import SoundImage, read_lines, read_manifest
 from include.dataset.voc import write_annotation
 from include.documents import BatchDocument, DatasetDocument
@@ -80,6 +80,5 @@ class Checked:
 
 def build(store: Store, key: str, collection: str = "tests", **options: Any) -> DatasetDocument:
     plan = plan_shards(store, collection=collection, key=key, **options)
-    for index in missing_shards(store, plan):
-        convert_shard(store, plan, index)
+    convert_missing(store, plan)
     return store.get(DatasetDocument, publish_dataset(store, plan))

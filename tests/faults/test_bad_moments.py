@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +14,7 @@ from include.laptop.environment import free_port
 from tests.faults.databases import on_sqlite
 from tests.faults.deployment import FROZEN_SECONDS, Deployment, until
 from tests.faults.training import COLLECTION, LOOK, SLOW, Phase, Training, assert_whole, training_processes
+from tests.mlflow_server import mlflow_server
 
 pytestmark = pytest.mark.faults
 STOPPED_WITHIN = 10.0  # seconds from "mark as failed" until nothing trains any more
@@ -169,22 +166,9 @@ def test_an_orphaned_worker_beside_its_successor_and_mlflow_that_comes_late(
 
         def bring_mlflow(training: Training) -> None:
             until(lambda: deployment.task_states(training.run)["register"] == "up_for_retry", 90, "a retry")
-            stack.enter_context(mlflow_server(deployment.folder, port))
+            stack.enter_context(mlflow_server(deployment.folder / "other-mlflow.db", port))
 
         training.follow({Phase.EXPORTING: orphan, Phase.REGISTERING: bring_mlflow})
         assert_whole(training, undisturbed)
         assert training.result().model_version is not None
         assert "does not answer" in deployment.log_of(training.run, "register")
-
-
-@contextlib.contextmanager
-def mlflow_server(folder: Path, port: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/other-mlflow.db"]
-    with (folder / "mlflow.log").open("ab") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    try:
-        yield
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(20)

@@ -1,12 +1,7 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import socket
-import subprocess
-import sys
-import time
 import traceback
 from pathlib import Path
 
@@ -15,6 +10,7 @@ import pytest
 from include.documents import ExportResult, Metrics, ResultDocument, State
 from include.laptop.environment import free_port
 from include.registry.mlflow_registry import ALIAS, RegistryAway, connect, register
+from tests.mlflow_server import mlflow_server
 
 METRICS = Metrics(
     **dict.fromkeys(
@@ -129,35 +125,19 @@ def test_nothing_is_written_beside_the_database(client, tmp_path):
 def test_a_server_takes_a_model_that_lies_in_a_folder(new_database: Path, tmp_path: Path) -> None:
     """A real server: it refuses a local path as a version's source unless it is one of the run's artifacts."""
     shutil.copyfile(new_database, tmp_path / "mlflow.db")
-    port = free_port(18600)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    server = subprocess.Popen([*command, "--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"], cwd=tmp_path)
-    try:
-        wait_for_server(port)
+    with mlflow_server(tmp_path / "mlflow.db", free_port(18600)) as url:
         version = register(
             result(),
             configuration={},
             history=[],
             store_root=str(tmp_path / "store"),
             code_version="1",
-            tracking_uri=f"http://127.0.0.1:{port}",
+            tracking_uri=url,
             registered_model="pets",
         )
-    finally:
-        server.terminate()
-        server.wait(30)
     assert version == "pets/1"
     (where,) = (tmp_path / "store").rglob("where.json")
     assert json.loads(where.read_text())["model"] == f"{tmp_path}/store/pets/models/1"
-
-
-def wait_for_server(port: int) -> None:
-    deadline = time.monotonic() + 90
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        assert time.monotonic() < deadline, "MLflow's server did not come up"
-        time.sleep(0.2)
 
 
 def test_a_failed_result_is_refused(client):
