@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from detector_trainer.clouds import mounted_path
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.files import write_json
@@ -25,22 +26,27 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
         prog="python -m detector_trainer",
         description="Train an SSDLite-MobileNetV2 object detector from TFRecord shards. "
-        "Started again with the same --output, it goes on from its last checkpoint.",
+        "Started again with the same --output, it goes on from its last checkpoint. "
+        "Each path may also be gs://bucket/…, where buckets are mounted in /gcs (or in the folder GCS_MOUNT names).",
         epilog="Exit codes: 0 done; 1 the trainer failed; 2 bad input or configuration; "
         "75 stopped by SIGTERM after writing a checkpoint. failure.json in --output says what was wrong.",
     )
-    arguments.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration, as JSON")
+    arguments.add_argument(
+        "--config", type=mounted_path, required=True, metavar="FILE", help="the configuration, as JSON"
+    )
     arguments.add_argument(
         "--data",
-        type=Path,
+        type=mounted_path,
         required=True,
         metavar="DIR",
         help="holds train/*.tfrecord, validation/*.tfrecord and label_map.pbtxt",
     )
-    arguments.add_argument("--output", type=Path, required=True, metavar="DIR", help="receives all that is written")
+    arguments.add_argument(
+        "--output", type=mounted_path, required=True, metavar="DIR", help="receives all that is written"
+    )
     arguments.add_argument(
         "--resume",
-        type=Path,
+        type=mounted_path,
         metavar="DIR",
         help="the output of an earlier attempt, to go on from while --output has no checkpoint of its own",
     )

@@ -1,0 +1,30 @@
+"""What differs between the machines that train: how they show the objects of a bucket."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+GCS_MOUNT = "GCS_MOUNT"  # environment variable: the folder in which Google Cloud's buckets are mounted
+VERTEX_MOUNT = "/gcs"  # https://cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system
+
+
+def mounted_path(location: str) -> Path:
+    """A path of this machine for what the command line names: a path, or an object or prefix as ``gs://bucket/…``.
+
+    Vertex AI mounts every bucket that the job's service account may read, so the trainer needs no client library.
+
+    Raises:
+        argparse.ArgumentTypeError: an address of another kind, or a bucket's prefix that leaves the bucket.
+
+    >>> mounted_path("gs://bucket/jobs/one/data")
+    PosixPath('/gcs/bucket/jobs/one/data')
+    """
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        return Path(location)
+    bucket, *parts = rest.rstrip("/").split("/")
+    if scheme != "gs" or not bucket or {"", ".", ".."}.intersection([bucket, *parts]):
+        raise argparse.ArgumentTypeError(f"{location!r} is neither a path nor gs://bucket/prefix")
+    return Path(os.environ.get(GCS_MOUNT, VERTEX_MOUNT), bucket, *parts)
