@@ -2,8 +2,8 @@
 
 ``supervision`` (``DetectionDataset.from_pascal_voc(…).as_coco(…)``) decodes each image to learn its size, with OpenCV,
 and looks at nothing else. Ours (`python -m include.dataset coco`) reads the same from the image's header, and checks
-every annotation. In the second row it does all that a build does: each image is hashed, decoded and checked, sides are
-assigned, TFRecord is written as well.
+every annotation: the larger the images, the larger the ratio. In the second row it does all that a build does: each
+image is hashed, decoded and checked, sides are assigned, TFRecord is written as well.
 
 ``supervision`` runs in an environment of its own (``requirements-bench.txt``); importing it is not counted.
 """
@@ -23,8 +23,7 @@ from include.dataset.voc_to_coco import voc_to_coco
 from include.settings import PROJECT
 
 PYTHON = PROJECT / ".venv-bench" / "bin" / "python"
-PHONE = (4000, 3000)  # width and height of a photograph of a telephone
-PHONE_IMAGES = 12
+LARGER = {"full HD": (60, (1920, 1080)), "telephone": (12, (4000, 3000))}  # images, width and height of each
 
 
 def bench(asked: Asked) -> list[Row]:
@@ -32,9 +31,10 @@ def bench(asked: Asked) -> list[Row]:
         print("supervision is not installed (`make bench` does it, where there is network): VOC → COCO is left out.")
         return []
     with picture_sets(asked.data) as sets, TemporaryDirectory(prefix="lanner-bench-") as scratch:
-        large = Path(scratch, "large")
-        write_pictures(large, PHONE_IMAGES, PHONE)
-        return [row for pictures in (*sets, described("generated, large", large)) for row in compare(pictures)]
+        for name, (count, size) in LARGER.items():
+            write_pictures(Path(scratch, name), count, size)
+        larger = [described(f"generated, {name}", Path(scratch, name)) for name in LARGER]
+        return [row for pictures in (*sets, *larger) for row in compare(pictures)]
 
 
 def compare(pictures: Pictures) -> list[Row]:
