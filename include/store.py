@@ -138,20 +138,21 @@ class Store:
             raise
 
     def create(self, relative: str, data: bytes) -> bool:
-        """Write a file only if none is there, atomically; False if someone else was first (a *claim*)."""
+        """Write a file only if none is there, atomically (a *claim*).
+
+        Returns:
+            Whether the file now holds these very bytes. So who asks again, because the answer was lost on the way,
+            hears the same; ``data`` must say who claims, where two could claim with the same words.
+        """
         target = self.path(relative)
-        if not self.is_local:
-            raise NotImplementedError("Claims in object stores come with the first cloud target.")
-        local = Path(str(target))
-        local.parent.mkdir(parents=True, exist_ok=True)
-        temporary = local.parent / f".{uuid.uuid4().hex}.part"
-        temporary.write_bytes(data)
         try:
-            os.link(temporary, local)  # fails if it exists, unlike rename; the content is complete from the start
+            with self._explaining(relative):
+                if self.is_local:
+                    _link(Path(str(target)), data)
+                else:
+                    target.fs.pipe_file(target.path, data, mode="create")
         except FileExistsError:
-            return False
-        finally:
-            temporary.unlink(missing_ok=True)
+            return self.read(relative) == data
         return True
 
     def copy_in(self, local: Path, relative: str) -> str:
@@ -209,3 +210,15 @@ class Store:
             return None
         relative = self.read(pointer).decode()
         return relative, self.get(kind, relative)
+
+
+def _link(file: Path, data: bytes) -> None:
+    """Write a local file that must not exist, complete from the start; a link, unlike a rename, replaces nothing."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.parent / f".{uuid.uuid4().hex}.part"
+    try:
+        temporary.write_bytes(data)
+        os.link(temporary, file)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
