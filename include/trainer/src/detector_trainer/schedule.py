@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from detector_trainer.configuration import Configuration
 
 # Steps where the configuration names none: small sets need a number of steps, large ones a number of passes.
-LEAST_STEPS, EPOCHS = 800, 12
+LEAST_STEPS, EPOCHS = 650, 12
 FINAL_SHARE = 0.01  # of the peak learning rate
 
 
