@@ -7,6 +7,8 @@
 `register` puts it into MLflow. **`report` always runs**: it stops a job that this run submitted and that still runs,
 and writes `result.json`. `verdict` makes the run red unless that says SUCCEEDED.
 
+A target has its DAG as soon as a collection of `lanner.yaml` names it.
+
 To stop a training, mark the run as failed. Clearing a task does not stop it: the job is found again.
 """
 
@@ -21,7 +23,7 @@ from house.assets import PLAN, Partition, result_of
 from house.defaults import Tag, dag_defaults
 from include import settings
 from training_jobs.operators import SubmitTraining, WaitForTraining
-from training_jobs.targets import TARGETS
+from training_jobs.targets import targets_in_use
 
 
 @task
@@ -90,7 +92,7 @@ def verdict(job: dict[str, Any] | None, target: str, dag_run: Any) -> None:
     require_success(settings.load().open_store(), Partition.parse(dag_run.partition_key), target)
 
 
-for target in TARGETS:
+for target in targets_in_use(settings.load()):
     with DAG(
         f"train_{target}",
         schedule=PartitionedAssetTimetable(assets=PLAN),

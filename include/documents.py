@@ -142,10 +142,19 @@ class DatasetDocument(Document):
 # --- plan.json
 
 
+class MachineChoice(Record):
+    """Where a cloud target may train."""
+
+    preset: str  # of the target
+    region: str = ""  # empty: the cloud's region of the deployment
+    spot: bool = False
+
+
 class TargetPlan(Record):
     target: str  # "local"
     configuration: dict[str, Any]  # the resolved training configuration
     max_hours: float  # the job's own limit
+    machines: tuple[MachineChoice, ...] = ()  # in the order in which they are tried
 
 
 class PlanDocument(Document):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from detector_trainer.configuration import Configuration
-from include.documents import DatasetDocument, PlanDocument, ResultDocument, TargetPlan
+from include.documents import DatasetDocument, MachineChoice, PlanDocument, ResultDocument, TargetPlan
 from include.settings import PROJECT, CollectionSettings, TargetSettings
 from include.store import Store, sha256_of
 
@@ -35,7 +35,12 @@ def plan_training(
         raise FileNotFoundError(f"No dataset of {collection}:{batch} is in {store}. Run build_dataset for it first.")
     dataset_path, dataset = found
     targets = tuple(
-        TargetPlan(target=name, configuration=resolve(store, collection, name, target), max_hours=target.max_hours)
+        TargetPlan(
+            target=name,
+            configuration=resolve(store, collection, name, target),
+            max_hours=target.max_hours,
+            machines=tuple(MachineChoice(**machine.model_dump()) for machine in target.machines),
+        )
         for name, target in sorted(settings.targets.items())
     )
     number, last = newest_plan(store, collection, batch)

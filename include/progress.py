@@ -14,8 +14,13 @@ def last_training_line(file: Path) -> dict[str, Any]:
     try:
         with file.open("rb") as lines:
             lines.seek(max(0, file.stat().st_size - TAIL_BYTES))
-            whole = lines.read().split(b"\n")[:-1]
+            return last_training_line_in(lines.read())
     except FileNotFoundError:
         return {}
+
+
+def last_training_line_in(lines: bytes) -> dict[str, Any]:
+    """The same of the file's last bytes, which may begin and end within a line."""
+    whole = lines.split(b"\n")[:-1]
     parsed = (json.loads(line) for line in reversed(whole) if line.startswith(b"{") and line.endswith(b"}"))
     return next((line for line in parsed if "loss" in line), {})

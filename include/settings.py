@@ -55,12 +55,21 @@ class Shares(Part):
         return self.train, self.validation, self.holdout
 
 
+class Machine(Part):
+    """Where a cloud target may train."""
+
+    preset: Name  # of the target: docs/google.md lists Vertex AI's
+    region: str = ""  # empty: the cloud's region of this deployment
+    spot: bool = False  # cheaper, and taken away when others pay more; the training goes on from its checkpoint
+
+
 class TargetSettings(Part):
     """How one target trains: a preset of the trainer, and what differs from it."""
 
     preset: Literal["default", "sample"] = "default"
     training: dict[str, Any] = {}  # fields of detector_trainer.Configuration
     max_hours: float = Field(default=6.0, gt=0, le=240)  # the job's own limit, whatever happens to Airflow
+    machines: tuple[Machine, ...] = ()  # of a cloud, in order: the next when there is no room; empty: its first preset
 
 
 class Thresholds(Part):
@@ -103,10 +112,24 @@ class CollectionSettings(Part):
         return source if self.is_remote else str(PROJECT / source)
 
 
+class GoogleSettings(Part):
+    """The one Google Cloud project of this deployment."""
+
+    connection: str = "google_cloud_default"  # Airflow's; holds the credentials
+    project: str = ""  # empty: the connection's
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")]
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")] = "lanner"
+    region: str = "us-central1"  # of the jobs; the bucket should lie there too
+    service_account: str = ""  # what jobs run as; empty: Vertex AI's own
+    poll_seconds: float = Field(default=20.0, gt=0, le=600)  # between two looks at the jobs that are waited for
+    container: str = ""  # image that holds the trainer (docs/google.md); empty: Vertex AI's, and the trainer's sdist
+
+
 class Settings(Part):
     store: str = ""  # folder or URL; empty: a folder in the state folder
     namespace: Namespace = "lanner"
     mlflow: str = ""  # tracking URI; empty: SQLite in the state folder
+    google: GoogleSettings | None = None
     collections: dict[Name, CollectionSettings] = {}
 
     @cached_property
@@ -126,6 +149,15 @@ class Settings(Part):
         if not self.store:
             return Store(self.home / "store")
         return Store(self.store if "://" in self.store else PROJECT / self.store)
+
+    def machines(self, target: str) -> list[Machine]:
+        """All machines on which any collection may train by one target."""
+        return [
+            machine
+            for collection in self.collections.values()
+            if target in collection.targets
+            for machine in collection.targets[target].machines
+        ]
 
     def collection(self, name: str) -> CollectionSettings:
         """The settings of one collection; ``SettingsError`` with the known names if there is none."""

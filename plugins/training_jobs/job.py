@@ -47,6 +47,8 @@ class TrainingJob:
     owner: str  # the DAG run that asks; the one that may cancel what it submitted
     max_seconds: float
     attempt: int = 1
+    machines: list[dict[str, Any]] = field(default_factory=list)  # in the order in which they are to be tried
+    machine: int = 0  # which of them this attempt is for
 
     @property
     def name(self) -> str:
@@ -54,6 +56,11 @@ class TrainingJob:
 
     def as_attempt(self, number: int) -> TrainingJob:
         return replace(self, attempt=number)
+
+    def after(self, history: Sequence[JobStatus]) -> TrainingJob:
+        """The attempt after others: on the next machine for each time that there was no room on one."""
+        refused = sum(status.reason is Reason.CAPACITY for status in history)
+        return replace(self, attempt=len(history) + 1, machine=refused % max(len(self.machines), 1))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -110,6 +117,8 @@ class LogPage:
 class TrainingService(Protocol):
     """What every target can do. All methods may be called again at any time, from any process."""
 
+    interval: float  # seconds between two looks at waiting jobs
+
     def check(self, job: TrainingJob) -> list[str]:
         """Every reason known beforehand why this job would fail, each with its remedy. Costs nothing."""
 
@@ -119,8 +128,8 @@ class TrainingService(Protocol):
     def describe(self, names: Collection[str]) -> Mapping[str, JobStatus]:
         """How many jobs stand, in one call. Names that the service does not know are left out."""
 
-    def log_lines(self, name: str, since: int) -> LogPage:
-        """The lines of a job's log after a cursor (0: from the start)."""
+    def log_pages(self, cursors: Mapping[str, int]) -> Mapping[str, LogPage]:
+        """The lines of several jobs' logs, each after its cursor (0: from the start), in as few calls as can be."""
 
     def cancel(self, name: str, reason: Reason) -> None:
         """Stop a job; does nothing if it has ended or never was. Returns once the service has accepted it."""
@@ -166,7 +175,7 @@ def pursue(service: TrainingService, job: TrainingJob, *, insist: bool) -> JobHa
     """
     history = attempts(service, job)
     if not history:
-        return service.find_or_submit(job.as_attempt(1))
+        return service.find_or_submit(job.after(history))
     last = history[-1]
     again = insist or 0 < lost_in_a_row(history) < MAX_ATTEMPTS_IN_A_ROW
     if last.active or last.succeeded or not again:
@@ -176,4 +185,4 @@ def pursue(service: TrainingService, job: TrainingJob, *, insist: bool) -> JobHa
             f"{job.prefix} has had {MAX_ATTEMPTS} attempts and none succeeded; the last: {last}. "
             "Mend the cause and start a new generation (parameter of the training DAG)."
         )
-    return service.find_or_submit(job.as_attempt(len(history) + 1))
+    return service.find_or_submit(job.after(history))

@@ -45,6 +45,8 @@ class LocalService:
         trainer: the command that trains, without its arguments.
     """
 
+    interval = 2.0  # they are cheap to look at
+
     def __init__(self, jobs: Path, store: Store, trainer: Sequence[str] = TRAINER) -> None:
         self.jobs = jobs
         self.store = store
@@ -85,6 +87,9 @@ class LocalService:
 
     def describe(self, names: Collection[str]) -> Mapping[str, JobStatus]:
         return {name: self._status(name) for name in names if (self.jobs / name / "job.json").exists()}
+
+    def log_pages(self, cursors: Mapping[str, int]) -> Mapping[str, LogPage]:
+        return {name: self.log_lines(name, since) for name, since in cursors.items()}
 
     def log_lines(self, name: str, since: int) -> LogPage:
         """Whole lines of the trainer's output from byte ``since`` on, at most a page of them."""

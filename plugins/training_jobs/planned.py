@@ -34,6 +34,7 @@ def planned_job(settings: Settings, partition: Partition, target: str, owner: st
         configuration=asked.configuration,
         owner=owner,
         max_seconds=asked.max_hours * 3600,
+        machines=[machine.model_dump() for machine in asked.machines],
     ).as_dict()
 
 

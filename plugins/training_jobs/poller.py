@@ -11,7 +11,6 @@ from training_jobs.job import JobStatus, LogPage
 from training_jobs.targets import open_service
 
 log = logging.getLogger(__name__)
-INTERVAL = 2.0  # seconds; local jobs are cheap to look at
 
 
 class Poller:
@@ -53,20 +52,22 @@ class Poller:
                 self._cursors.pop(name, None)
 
     async def _beat(self) -> None:
+        interval = self._service.interval
         while self._waiters:
             try:
                 await self._look()
             except Exception as missed:
                 log.warning(
-                    "Could not ask %s about its jobs, asking again in %.0f s: %r", self.target, INTERVAL, missed
+                    "Could not ask %s about its jobs, asking again in %.0f s: %r", self.target, interval, missed
                 )
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(interval)
 
     async def _look(self) -> None:
         names = list(self._waiters)
         known = await asyncio.to_thread(self._service.describe, names)
+        pages = await asyncio.to_thread(self._service.log_pages, {name: self._cursors.get(name, 0) for name in names})
         for name in names:
-            page = await asyncio.to_thread(self._service.log_lines, name, self._cursors.get(name, 0))
+            page = pages[name]
             self._cursors[name] = page.cursor
             for queue in self._waiters.get(name, ()):
                 queue.put_nowait((known.get(name), page))

@@ -2,23 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 from include import settings
 from training_jobs.job import TrainingService
 
-TARGETS = ("local",)
+
+def _local(current: settings.Settings) -> TrainingService:
+    from training_jobs.local import LocalService
+
+    return LocalService(current.jobs, current.open_store())
+
+
+def _vertex(current: settings.Settings) -> TrainingService:
+    from training_jobs.google_cloud import GoogleCloud
+    from training_jobs.vertex import VertexService
+
+    google = current.google
+    if google is None:
+        raise settings.SettingsError(
+            f"{settings.settings_file()}: target vertex needs 'google:' with at least a bucket (docs/google.md)."
+        )
+    cloud = GoogleCloud.of_connection(google.connection, google.project)
+    regions = {machine.region for machine in current.machines("vertex") if machine.region}
+    return VertexService(cloud, google, current.open_store(), regions, current.namespace)
+
+
+_SERVICES: Mapping[str, Callable[[settings.Settings], TrainingService]] = MappingProxyType(
+    {"local": _local, "vertex": _vertex}
+)
+TARGETS = tuple(_SERVICES)
+
+
+def targets_in_use(current: settings.Settings) -> list[str]:
+    """The local target and those that some collection asks for.
+
+    Raises:
+        SettingsError: a collection asks for a target that is not in the table.
+    """
+    for name, collection in current.collections.items():
+        if unknown := set(collection.targets).difference(TARGETS):
+            raise settings.SettingsError(
+                f"{settings.settings_file()}: collections.{name}.targets: there is no target {min(unknown)!r}; there "
+                f"are {', '.join(TARGETS)}."
+            )
+    asked_for = {"local"}.union(*(collection.targets for collection in current.collections.values()))
+    return [target for target in TARGETS if target in asked_for]
 
 
 def open_service(target: str) -> TrainingService:
     """The service of a target, from the settings (and for clouds, its Airflow connection).
 
     Raises:
-        ValueError: no such target.
+        ValueError: no such target, or the settings lack what it needs.
     """
-    if target == "local":
-        from training_jobs.local import LocalService
-
-        current = settings.load()
-        return LocalService(current.jobs, current.open_store())
-    raise ValueError(
-        f"There is no target {target!r}; there are: {', '.join(TARGETS)} (plugins/training_jobs/targets.py)."
-    )
+    if target not in _SERVICES:
+        raise ValueError(
+            f"There is no target {target!r}; there are: {', '.join(TARGETS)} (plugins/training_jobs/targets.py)."
+        )
+    return _SERVICES[target](settings.load())

@@ -18,7 +18,7 @@ DAG_FILES = sorted((PROJECT / "dags").glob("*.py"))
 SETTINGS = """\
 collections:
   raccoon: {source: "images/{batch}", schedule: "0 0 * * *", start: "2026-11-01"}
-  digits: {source: images}
+  digits: {source: images, targets: {local: {}, vertex: {machines: [{preset: t4}]}}}
 """
 
 
@@ -42,6 +42,7 @@ def test_the_pipelines_are_there(dags: dict[str, DAG]) -> None:
         "build_dataset",
         "plan_training",
         "train_local",
+        "train_vertex",
         "compare_detectors",
     }
 

@@ -39,7 +39,7 @@ async def fire(trigger: TrainingTrigger) -> dict[str, object]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_jobs.poller.INTERVAL", 0.02)
+    monkeypatch.setattr("training_jobs.local.LocalService.interval", 0.02)
     monkeypatch.setattr(Poller, "_pollers", {})
 
 

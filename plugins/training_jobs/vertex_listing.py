@@ -1,0 +1,76 @@
+"""Custom jobs of Vertex AI found by the name that they carry as a label."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from training_jobs.google_cloud import GoogleCloud
+from training_jobs.vertex_states import LABEL, status_of
+
+PREFIX_LABEL, NAMESPACE_LABEL = "lanner_prefix", "lanner_namespace"
+PAGE = 100  # jobs, the most that one listing returns
+MOST_PREFIXES = 20  # asked for by name; of more, all jobs of the namespace are listed
+
+
+class VertexListing:
+    """The jobs of one namespace in some regions.
+
+    The service does not refuse a second job of a name: where there are twins, the oldest is meant.
+    """
+
+    def __init__(self, cloud: GoogleCloud, regions: Collection[str], namespace: str) -> None:
+        self.cloud, self.regions, self.namespace = cloud, tuple(regions), namespace
+        self._numbers: dict[str, str] = {}
+
+    def find(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The job of each name, as the service describes it; names that it does not know are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        for job in self._listed(names):
+            name = job["labels"].get(LABEL)
+            if name in names:
+                found[name] = min(found.get(name, job), job, key=_created)
+        self._numbers |= {name: job["name"].rpartition("/")[2] for name, job in found.items()}
+        return found
+
+    def numbers(self, names: Collection[str]) -> dict[str, str]:
+        """The service's number of each job, by its name; without a call for those that were found before."""
+        if unknown := set(names) - set(self._numbers):
+            self.find(unknown)
+        return {name: self._numbers[name] for name in names if name in self._numbers}
+
+    def cancel(self, job: dict[str, Any]) -> None:
+        self.cloud.call(self.cloud.custom_jobs(_region_of(job)).cancel(name=job["name"], body={}))
+
+    def cancel_twins(self, name: str) -> None:
+        """Of several jobs of one name leave the oldest running."""
+        twins = sorted((job for job in self._listed([name]) if job["labels"].get(LABEL) == name), key=_created)
+        for twin in twins[1:]:
+            if status_of(twin).active:
+                self.cancel(twin)
+
+    def parent(self, region: str) -> str:
+        return f"projects/{self.cloud.project}/locations/{region}"
+
+    def _listed(self, names: Collection[str]) -> Iterator[dict[str, Any]]:
+        """Jobs of these names, and perhaps others: one listing for each region."""
+        prefixes = sorted({name.rpartition("-a")[0] for name in names})
+        if len(prefixes) <= MOST_PREFIXES:
+            wanted = " OR ".join(f'labels.{PREFIX_LABEL}="{prefix}"' for prefix in prefixes)
+        else:
+            wanted = f'labels.{NAMESPACE_LABEL}="{self.namespace}"'
+        for region in self.regions if prefixes else ():
+            jobs = self.cloud.custom_jobs(region)
+            request = jobs.list(parent=self.parent(region), filter=wanted, pageSize=PAGE)
+            while request is not None:
+                answer = self.cloud.call(request)
+                yield from answer.get("customJobs", ())
+                request = jobs.list_next(request, answer)
+
+
+def _created(job: dict[str, Any]) -> tuple[str, str]:
+    return job["createTime"], job["name"]
+
+
+def _region_of(job: dict[str, Any]) -> str:
+    return str(job["name"].split("/")[3])

@@ -1,0 +1,98 @@
+"""What Vertex AI may train on: presets by name, as the worker pools of a custom job.
+
+Machine types and the accelerators that go with them: https://cloud.google.com/vertex-ai/docs/training/configure-compute
+The scale tiers of the service's predecessor map as BASIC → ``cpu``, BASIC_GPU → ``t4``, BASIC_TPU → ``tpu``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+MODULE = "detector_trainer"
+BOOT_DISK = MappingProxyType({"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100})  # the least that the service allows
+
+# Prebuilt containers by what they drive. The trainer wants TensorFlow 2.17, which was the newest of them when it ceased
+# to be guaranteed (2026-07-11); there was none of it for TPUs. Whoever depends on this names a container of their own.
+# https://cloud.google.com/vertex-ai/docs/training/pre-built-containers
+PREBUILT = MappingProxyType({"cpu": "tf-cpu.2-17.py310", "gpu": "tf-gpu.2-17.py310"})
+
+
+@dataclass(frozen=True)
+class VertexMachine:
+    """One kind of machine, and how many of them.
+
+    Attributes:
+        machine_type: of Compute Engine.
+        accelerator: Vertex AI's name of it; empty: none.
+        accelerators: per machine.
+        workers: machines that train together.
+    """
+
+    machine_type: str
+    accelerator: str = ""
+    accelerators: int = 0
+    workers: int = 1
+
+    @property
+    def is_tpu(self) -> bool:
+        return self.machine_type.startswith(("cloud-tpu", "ct"))
+
+    def pools(
+        self, region: str, arguments: Sequence[str], environment: Mapping[str, str], *, sdist: str, container: str
+    ) -> list[dict[str, Any]]:
+        """``workerPoolSpecs``: a chief, and the other workers.
+
+        Args:
+            arguments: of the trainer.
+            environment: of the trainer, besides what the service sets.
+            sdist: the trainer's, in a bucket; for the prebuilt containers.
+            container: an image that holds the trainer; empty: a prebuilt one.
+        """
+        machine: dict[str, Any] = {"machineType": self.machine_type}
+        if self.accelerator:
+            machine |= {"acceleratorType": self.accelerator, "acceleratorCount": self.accelerators}
+        pool: dict[str, Any] = {"machineSpec": machine, "diskSpec": dict(BOOT_DISK)}
+        if container:
+            command = ["python", "-m", MODULE]
+            pool["containerSpec"] = {"imageUri": container, "command": command}
+        else:
+            pool["pythonPackageSpec"] = {
+                "executorImageUri": prebuilt_container(region, gpu=bool(self.accelerator)),
+                "packageUris": [sdist],
+                "pythonModule": MODULE,
+            }
+        spec = pool["containerSpec" if container else "pythonPackageSpec"]
+        spec["args"] = list(arguments)
+        spec["env"] = [{"name": name, "value": value} for name, value in environment.items()]
+        counts = [1] if self.workers == 1 else [1, self.workers - 1]
+        return [{**pool, "replicaCount": str(count)} for count in counts]
+
+
+PRESETS: Mapping[str, VertexMachine] = MappingProxyType(
+    {
+        "cpu": VertexMachine("n1-standard-8"),
+        "t4": VertexMachine("n1-standard-8", "NVIDIA_TESLA_T4", 1),
+        "l4": VertexMachine("g2-standard-8", "NVIDIA_L4", 1),
+        "a100": VertexMachine("a2-highgpu-1g", "NVIDIA_TESLA_A100", 1),
+        "t4x4": VertexMachine("n1-standard-16", "NVIDIA_TESLA_T4", 4),
+        "workers": VertexMachine("n1-standard-8", workers=2),
+        "tpu": VertexMachine("cloud-tpu", "TPU_V2", 8),
+    }
+)
+
+
+def preset(name: str) -> VertexMachine:
+    """A preset by its name; ``ValueError`` with the known ones if there is none."""
+    if name not in PRESETS:
+        raise ValueError(f"Vertex AI: there is no machine preset {name!r}; there are {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def prebuilt_container(region: str, *, gpu: bool) -> str:
+    """The image of the repository nearest to a region; each of the three holds the same."""
+    place = region.partition("-")[0]
+    repository = place if place in {"us", "europe", "asia"} else "us"
+    return f"{repository}-docker.pkg.dev/vertex-ai/training/{PREBUILT['gpu' if gpu else 'cpu']}:latest"
