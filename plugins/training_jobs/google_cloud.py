@@ -62,14 +62,12 @@ class GoogleCloud:
 
     def custom_jobs(self, region: str) -> Any:
         """``projects.locations.customJobs`` of Vertex AI in a region. Run its requests by ``call``."""
-        endpoint = self.endpoints.get("aiplatform", f"https://{region}-aiplatform.googleapis.com")
-        return self._discovered("aiplatform", "v1", endpoint).projects().locations().customJobs()
+        return self.discovered("aiplatform", "v1", f"{region}-aiplatform").projects().locations().customJobs()
 
     @cached_property
     def log_entries(self) -> Any:
         """``entries`` of Cloud Logging. Run its requests by ``call``."""
-        endpoint = self.endpoints.get("logging", "https://logging.googleapis.com")
-        return self._discovered("logging", "v2", endpoint).entries()
+        return self.discovered("logging", "v2").entries()
 
     @cached_property
     def storage(self) -> Client:
@@ -101,14 +99,24 @@ class GoogleCloud:
         except (OSError, httplib2.HttpLib2Error) as error:
             raise GoogleCallFailed(f"{request.uri} could not be asked: {error!r}") from error
 
-    def _discovered(self, service: str, version: str, endpoint: str) -> Any:
+    def discovered(self, service: str, version: str, host: str = "") -> Any:
+        """A service by the description that Google's API client brings along.
+
+        Args:
+            host: its name before ``.googleapis.com``, where it is not that of the service.
+
+        Raises:
+            LookupError: the connection names endpoints, and none for this service: a rehearsal must not ask Google.
+        """
         from googleapiclient.discovery import build
 
+        if self.endpoints and service not in self.endpoints:
+            raise LookupError(f"the connection's extra names endpoints, but none for {service}")
         return build(
             service,
             version,
             credentials=self.credentials,
-            client_options={"api_endpoint": endpoint},
+            client_options={"api_endpoint": self.endpoints.get(service, f"https://{host or service}.googleapis.com")},
             static_discovery=True,
             cache_discovery=False,
         )

@@ -1,0 +1,1 @@
+"""Faults that are known before anything is paid: pure rules over facts, which others gather."""

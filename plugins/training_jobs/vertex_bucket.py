@@ -1,0 +1,112 @@
+"""What a job on Vertex AI reads and writes, in the deployment's bucket.
+
+Below the prefix of the settings::
+
+    data/<dataset>/…         train and validation shards, label map; never a hold-out image
+    trainer/<code>/…         the trainer's sdist, once for each version of its code
+    weights/…                starting weights, named by their hash
+    jobs/<name>/…            configuration.json, output/ (checkpoints, logs, model), claim, cancelled
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from include.documents import SIDES, DatasetDocument
+from include.settings import GoogleSettings
+from include.store import Store
+from training_jobs.bucket import Transfer, upload
+from training_jobs.google_cloud import GoogleCloud
+from training_jobs.job import TrainingJob
+from training_jobs.sdist import build_sdist, code_hash
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Bucket
+
+
+class VertexBucket:
+    """The bucket of a deployment; names are relative to the settings' prefix.
+
+    Args:
+        store: where datasets and weights are.
+    """
+
+    def __init__(self, cloud: GoogleCloud, settings: GoogleSettings, store: Store) -> None:
+        self.cloud, self.settings, self.store = cloud, settings, store
+
+    def stage(self, job: TrainingJob, say: Callable[[str], None] = print) -> Transfer:
+        """Bring to the bucket what the job will read. What is there already is not sent again."""
+        with TemporaryDirectory() as scratch:
+            files = self._inputs(job, Path(scratch))
+            moved = upload(self.bucket, {self.path(name): file for name, file in files.items()}, say)
+        say(f"{self.uri('')}: {moved}")
+        return moved
+
+    def _inputs(self, job: TrainingJob, scratch: Path) -> dict[str, Path]:
+        """Local file by name below the prefix. The hold-out is not among them."""
+        dataset = self.store.get(DatasetDocument, job.dataset)
+        data = data_folder(job)
+        files = {f"{data}/label_map.pbtxt": self._local(dataset.label_map_pbtxt, scratch)}
+        for side in SIDES[:2]:
+            for shard in dataset.sides[side].shards:
+                files[f"{data}/{side}/{Path(shard.path).name}"] = self._local(shard.path, scratch)
+        configuration = dict(job.configuration)
+        weights = configuration.get("weights", "none")
+        if weights not in {"none", "imagenet"}:
+            staged = f"weights/{Path(weights).name}"
+            files[staged] = self._local(weights, scratch)
+            configuration["weights"] = self.uri(staged)
+        written = scratch / "configuration.json"
+        written.write_text(json.dumps(configuration, indent=1))
+        files[f"jobs/{job.name}/configuration.json"] = written
+        if not self.settings.container and not self.bucket.blob(self.path(self.sdist)).exists():
+            files[self.sdist] = build_sdist(scratch)
+        return files
+
+    def _local(self, relative: str, scratch: Path) -> Path:
+        """A file of the store as a local file: itself where the store is a folder, else a copy."""
+        if self.store.is_local:
+            return Path(str(self.store.path(relative)))
+        return self.store.copy_out(relative, scratch / relative)
+
+    def last_checkpointed(self, job: TrainingJob) -> str | None:
+        """Where the newest attempt before this one that got as far as a checkpoint has its output."""
+        for number in range(job.attempt - 1, 0, -1):
+            output = f"jobs/{job.as_attempt(number).name}/output"
+            if self.bucket.blob(self.path(f"{output}/checkpoints/last/state.npz")).exists():
+                return self.uri(output)
+        return None
+
+    def read(self, name: str, tail: int | None = None) -> bytes:
+        """The last bytes of an object of ours; none if it is not there."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return bytes(self.bucket.blob(self.path(name)).download_as_bytes(start=-tail if tail else None))
+        except NotFound:
+            return b""
+
+    @cached_property
+    def bucket(self) -> Bucket:
+        return self.cloud.storage.bucket(self.settings.bucket)
+
+    @cached_property
+    def sdist(self) -> str:
+        from detector_trainer import __version__
+
+        return f"trainer/{code_hash()[:16]}/lanner_trainer-{__version__}.tar.gz"
+
+    def path(self, name: str) -> str:
+        return f"{self.settings.prefix}/{name}"
+
+    def uri(self, name: str) -> str:
+        return f"gs://{self.settings.bucket}/{self.path(name)}"
+
+
+def data_folder(job: TrainingJob) -> str:
+    return f"data/{Path(job.dataset).stem[:16]}"
