@@ -13,7 +13,8 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     D = TypeVar("D", bound=Document)
 
 COPY_BLOCK = 1 << 20  # bytes
+READERS = 16  # files that are read at the same time: what is waited for is the object store's answer
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -182,6 +184,22 @@ class Store:
         finally:
             temporary.unlink(missing_ok=True)
         return local
+
+    def files(self, relative: str) -> list[str]:
+        """The paths of all files in a folder of the store and in its folders, sorted; none if there is no such folder.
+
+        What other writers finished before the call is in it: listings that fsspec keeps are not used.
+        """
+        folder = self.path(relative)
+        folder.fs.invalidate_cache()
+        found = folder.fs.find(folder.path)
+        names = (f"{relative}/{str(path)[len(folder.path) :].lstrip('/')}" for path in found)
+        return sorted(name for name in names if not name.endswith(".part"))  # what is still being written
+
+    def read_many(self, relatives: Sequence[str]) -> list[bytes]:
+        """The bytes of many small files in their order, several at a time; ``NotInStore`` for a missing one."""
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(self.read, relatives))
 
     # --- documents: immutable, named by their hash -- and one pointer per key to the newest
 

@@ -80,3 +80,21 @@ def test_notices_an_altered_document(store: Store) -> None:
 def test_says_what_is_missing(store: Store) -> None:
     with pytest.raises(NotInStore, match=r"raccoon/nothing is not in the store.*Run the task that writes it again"):
         store.read("raccoon/nothing")
+
+
+def test_lists_and_reads_what_is_in_a_folder(store: Store) -> None:
+    assert store.files("a") == []
+    names = [store.write(f"a/{name}", name.encode()) for name in ("c/2", "c/[1]*", "b")]
+    store.write("ab", b"beside it")
+    assert store.files("a") == sorted(names)
+    assert store.read_many(names) == [b"c/2", b"c/[1]*", b"b"]
+    with pytest.raises(NotInStore, match="a/nothing is not in the store"):
+        store.read_many([*names, "a/nothing"])
+
+
+def test_does_not_list_what_is_still_being_written(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.writing("a/file") as temporary:
+        temporary.write_bytes(b"half of")
+        assert store.files("a") == []
+    assert store.files("a") == ["a/file"]
