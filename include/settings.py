@@ -125,11 +125,19 @@ class GoogleSettings(Part):
     container: str = ""  # image that holds the trainer (docs/google.md); empty: Vertex AI's, and the trainer's sdist
 
 
+class HourlyPrice(Part):
+    """What one machine or accelerator costs, in US dollars an hour."""
+
+    on_demand: float = Field(ge=0)
+    spot: float | None = Field(default=None, ge=0)  # None: not offered as spot
+
+
 class Settings(Part):
     store: str = ""  # folder or URL; empty: a folder in the state folder
     namespace: Namespace = "lanner"
     mlflow: str = ""  # tracking URI; empty: SQLite in the state folder
     google: GoogleSettings | None = None
+    prices: dict[str, dict[str, dict[str, HourlyPrice]]] = {}  # cloud, machine or accelerator, region; docs/costs.md
     collections: dict[Name, CollectionSettings] = {}
 
     @cached_property
