@@ -22,7 +22,7 @@ HOMES ?=
 .PHONY: help run test test-faults system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
 
 help: ## this list
-	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json] [SPLIT=given] [PORT=8080]"
+	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [PORT=8080]"
 	@echo "            DATA: images with Pascal VOC XML or COCO JSON; without it, handwritten digits made on the spot"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 

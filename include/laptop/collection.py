@@ -13,6 +13,10 @@ from typing import Any
 from include import settings
 from include.dataset.obtain import canonical, data_name, obtain
 from include.laptop.present import say
+from include.pipeline_config.text_format import TextFormatError
+from include.pipeline_config.translation import read_pipeline_config
+
+LOOKED_AT = 1024  # bytes at the beginning of a file, to tell JSON from text format
 
 
 def declare_collection(asked: argparse.Namespace) -> str:
@@ -25,7 +29,7 @@ def declare_collection(asked: argparse.Namespace) -> str:
     else:
         source = find_data(asked.data)
         name, preset = collection_name(source), "default"
-    training = read_configuration(asked.config) if asked.config else {}
+    training = read_configuration(asked.config, name) if asked.config else {}
     if asked.minutes is not None:
         training["minutes"] = asked.minutes
     if asked.weights is not None:
@@ -41,11 +45,28 @@ def declare_collection(asked: argparse.Namespace) -> str:
     return name
 
 
-def read_configuration(file: Path) -> dict[str, Any]:
-    """Fields of the trainer's configuration from a JSON file; which of them there are is checked with the settings."""
+def read_configuration(file: Path, collection: str) -> dict[str, Any]:
+    """Fields of the trainer's configuration from ``CONFIG=``; which of them there are is checked with the settings.
+
+    The file is JSON, or a pipeline.config of the TF Object Detection API, of which a person is told what was taken over
+    and what was not.
+    """
     try:
-        found = json.loads(file.read_text())
-    except (OSError, ValueError) as wrong:
+        with file.open("rb") as opened:
+            begins = opened.read(LOOKED_AT).lstrip(b"\xef\xbb\xbf \t\r\n")
+        if file.suffix == ".json" or begins.startswith((b"{", b"[")):
+            found = json.loads(file.read_text())
+        else:
+            known = settings.load().collections.get(collection)
+            classes = len(known.classes) if known and known.classes else None
+            translation = read_pipeline_config(file, classes=classes)
+            say("\n".join(translation.described()))
+            found = translation.configuration
+    except TextFormatError as wrong:
+        raise settings.SettingsError(f"CONFIG={file} cannot be used. {wrong}") from wrong
+    except OSError as wrong:
+        raise settings.SettingsError(f"CONFIG={file} cannot be read: {wrong.strerror}.") from wrong
+    except ValueError as wrong:
         raise settings.SettingsError(f"CONFIG={file} cannot be read as JSON: {wrong}.") from wrong
     if not isinstance(found, dict):
         raise settings.SettingsError(f"CONFIG={file} must be one JSON object of fields and values.")

@@ -33,7 +33,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", help=f"images with Pascal VOC XML or COCO JSON: {FORMS}")
     parser.add_argument("--weights", help="imagenet (needs network), none, or a .weights.h5 file")
     parser.add_argument("--minutes", type=float, help="limit of the training itself")
-    parser.add_argument("--config", type=Path, help="JSON file with fields of the trainer's configuration")
+    parser.add_argument(
+        "--config", type=Path, help="JSON file with fields of the trainer's configuration, or a pipeline.config"
+    )
     parser.add_argument("--split", choices=["hash", "given"], help="given: use the folder's image sets or subfolders")
     parser.add_argument("--only-ui", action="store_true", help="start Airflow and run nothing (make airflow)")
     return parser.parse_args()
