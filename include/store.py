@@ -192,7 +192,10 @@ class Store:
         """
         folder = self.path(relative)
         folder.fs.invalidate_cache()
-        found = folder.fs.find(folder.path)
+        try:
+            found = folder.fs.find(folder.path)
+        except FileNotFoundError:  # some stores say so, others answer with nothing
+            return []
         names = (f"{relative}/{str(path)[len(folder.path) :].lstrip('/')}" for path in found)
         return sorted(name for name in names if not name.endswith(".part"))  # what is still being written
 
