@@ -14,6 +14,7 @@ from include.costs.ledger import Entry, Kind, Ledger, totals
 from include.costs.prices import PriceList, WorkerPool
 
 ORDINARY, WRONG = 0, 2  # exit codes
+MOST = 10**6  # hours or dollars; more is a slip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,8 +127,8 @@ def _number(text: str, name: str) -> Decimal:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal(-1)
-    if not number.is_finite() or number < 0:
-        raise ValueError(f"{name} is {text!r}; expected a number, 0 or more.")
+    if not number.is_finite() or not 0 <= number <= MOST:
+        raise ValueError(f"{name} is {text!r}; expected a number between 0 and {MOST:,}.")
     return number
 
 

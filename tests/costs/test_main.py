@@ -39,6 +39,7 @@ def test_prints_a_price(lanner: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["--estimate", "n9-standard-4", "2"], "add what you are charged for it"),
         (["--estimate", "n1-standard-4", "two"], "HOURS is 'two'; expected a number"),
         (["--estimate", "n1-standard-4", "nan"], "HOURS is 'nan'"),
+        (["--estimate", "n1-standard-4", "1e999"], "expected a number between 0 and 1,000,000"),
         (["--estimate", "n1-standard-4", "1", "--region", "moon"], "no price for n1-standard-4 in moon"),
         (["--collection", "cats"], "There is no collection 'cats'"),
         (["--close", "a", "1"], "--close needs --collection"),
