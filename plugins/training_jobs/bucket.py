@@ -8,6 +8,7 @@ call finds the object there (412), and its checksum says that it is ours.
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,6 +64,20 @@ def upload(bucket: Bucket, files: Mapping[str, Path], say: Callable[[str], None]
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return _sum(pool.map(send, files))
+
+
+def upload_once(bucket: Bucket, name: str, make: Callable[[], Path]) -> None:
+    """Bring a file to a bucket unless there is an object of that name; whose contents are as good, if not the same.
+
+    Args:
+        make: makes the file, if it is wanted.
+    """
+    from google.api_core.exceptions import PreconditionFailed
+
+    blob = bucket.blob(name)
+    if not blob.exists(timeout=TIMEOUT):
+        with contextlib.suppress(PreconditionFailed):
+            blob.upload_from_filename(str(make()), if_generation_match=0, timeout=TIMEOUT, checksum="crc32c")
 
 
 def download(bucket: Bucket, prefix: str, into: Path, skip: Callable[[str], bool] = lambda _: False) -> Transfer:

@@ -93,7 +93,8 @@ class GoogleCloud:
         from googleapiclient.errors import HttpError
 
         try:
-            return request.execute(AuthorizedHttp(self.credentials, httplib2.Http(timeout=TIMEOUT)), retries)
+            http = AuthorizedHttp(self.credentials, httplib2.Http(timeout=TIMEOUT))
+            return request.execute(http=http, num_retries=retries)
         except HttpError as error:
             raise _explained(error) from error
         except (OSError, httplib2.HttpLib2Error) as error:

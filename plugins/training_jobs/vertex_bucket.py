@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from include.documents import SIDES, DatasetDocument
 from include.settings import GoogleSettings
 from include.store import Store
-from training_jobs.bucket import Transfer, upload
+from training_jobs.bucket import Transfer, upload, upload_once
 from training_jobs.google_cloud import GoogleCloud
 from training_jobs.job import TrainingJob
 from training_jobs.sdist import build_sdist, code_hash
@@ -44,6 +44,8 @@ class VertexBucket:
         with TemporaryDirectory() as scratch:
             files = self._inputs(job, Path(scratch))
             moved = upload(self.bucket, {self.path(name): file for name, file in files.items()}, say)
+            if not self.settings.container:
+                upload_once(self.bucket, self.path(self.sdist), lambda: build_sdist(Path(scratch)))
         say(f"{self.uri('')}: {moved}")
         return moved
 
@@ -64,8 +66,6 @@ class VertexBucket:
         written = scratch / "configuration.json"
         written.write_text(json.dumps(configuration, indent=1))
         files[f"jobs/{job.name}/configuration.json"] = written
-        if not self.settings.container and not self.bucket.blob(self.path(self.sdist)).exists():
-            files[self.sdist] = build_sdist(scratch)
         return files
 
     def _local(self, relative: str, scratch: Path) -> Path:

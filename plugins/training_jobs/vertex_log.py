@@ -39,10 +39,10 @@ def new_lines(cloud: GoogleCloud, numbers: Mapping[str, str], cursors: Mapping[s
 
 def _read(cloud: GoogleCloud, numbers: list[str], since: int) -> list[dict[str, Any]]:
     after = datetime.fromtimestamp(since / 1e6, UTC).isoformat()
-    wanted = " OR ".join(f'"{number}"' for number in numbers)
+    wanted = " OR ".join(f'resource.labels.job_id="{number}"' for number in numbers)
     body = {
         "resourceNames": [f"projects/{cloud.project}"],
-        "filter": f'resource.type="ml_job" AND resource.labels.job_id=({wanted}) AND timestamp>"{after}"',
+        "filter": f'resource.type="ml_job" AND ({wanted}) AND timestamp>"{after}"',
         "orderBy": "timestamp asc",
         "pageSize": PAGE,
     }

@@ -14,39 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from include.documents import Category, DatasetDocument, Reason, Shard, SideDocument, State
+from include.documents import Reason, State
 from include.store import Store
+from tests.training_jobs.counting_trainer import SCRIPT, dataset
 from training_jobs.job import JobStatus, TrainingJob, attempts, pursue
 from training_jobs.local import LocalService
-
-# Counts to `steps`, a step every 50 ms, goes on from --resume, and ends as "how" says.
-SCRIPT = """
-import json, pathlib, signal, sys, time
-arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-told = json.loads(pathlib.Path(arguments["--config"]).read_text())
-output = pathlib.Path(arguments["--output"])
-(output / "checkpoints" / "last").mkdir(parents=True, exist_ok=True)
-stopped = []
-def stop(number, _):
-    stopped.append(True)
-    signal.signal(number, signal.SIG_DFL)  # like the trainer: asked twice, it ends at once
-signal.signal(signal.SIGTERM, stop)
-resume = pathlib.Path(arguments.get("--resume", output)) / "checkpoints" / "last" / "state.npz"
-step = int(resume.read_text()) if resume.exists() else 0
-print("starting at step", step, flush=True)
-while step < told["steps"]:
-    time.sleep(0.05)
-    step += 1
-    (output / "checkpoints" / "last" / "state.npz").write_text(str(step))
-    with (output / "metrics.jsonl").open("a") as metrics:
-        metrics.write(json.dumps({"step": step, "steps": told["steps"], "loss": 1 / step}) + "\\n")
-    if stopped:
-        sys.exit(75)
-if told["how"] != 0:
-    (output / "failure.json").write_text(json.dumps({"message": "as told"}))
-print("done", flush=True)
-sys.exit(told["how"])
-"""
 
 
 @pytest.fixture
@@ -62,29 +34,6 @@ def service(tmp_path: Path, store: Store) -> Iterator[LocalService]:
     yield service
     for folder in service.jobs.glob("*") if service.jobs.exists() else ():
         service.cancel(folder.name)
-
-
-def dataset(store: Store, train_images: int = 2) -> str:
-    def side(name: str, images: int) -> SideDocument:
-        path = store.write(f"toy/shards/{name}/1.tfrecord", name.encode())
-        shard = Shard(path=path, crc32c="0" * 8, bytes=5, images=images, boxes=images)
-        return SideDocument(images=images, boxes=images, classes={"a": images}, shards=(shard,), coco="toy/coco")
-
-    return store.put(
-        DatasetDocument(
-            collection="toy",
-            key="all",
-            batches=(),
-            label_map=(Category(id=1, name="a"),),
-            label_map_pbtxt=store.write("toy/label_map.pbtxt", b"item { id: 1 name: 'a' }"),
-            assignments="toy/assignments",
-            sides={
-                "train": side("train", train_images),
-                "validation": side("validation", 1),
-                "holdout": side("holdout", 1),
-            },
-        )
-    )
 
 
 def job(store: Store, steps: int = 2, how: int = 0, owner: str = "run_1", max_seconds: float = 60.0) -> TrainingJob:
