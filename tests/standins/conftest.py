@@ -16,7 +16,7 @@ from tests.standins.vertex_client import VertexClient, vertex_standin
 
 BUCKET = "lanner-test"
 EXECUTOR = "us-docker.pkg.dev/vertex-ai/training/tf-cpu.2-17.py310:latest"
-QUICK = ("--queued", "0", "--pending", "0", "--grace", "1", "--upload", "0.2", "--log-reads", "100000")
+QUICK = ("--queued", "0", "--pending", "0", "--grace", "2", "--upload", "0.2", "--log-reads", "100000")
 
 
 def storage_client(url: str) -> storage.Client:

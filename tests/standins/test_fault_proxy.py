@@ -20,6 +20,7 @@ from googleapiclient.errors import HttpError
 
 from include.laptop.environment import free_port
 from tests.standins.conftest import BUCKET, storage_client
+from tests.standins.gcs_objects import Objects
 from tests.standins.processes import Standin, python_module
 from tests.standins.vertex_client import VertexClient
 from tests.standins.vertex_status import QUEUED
@@ -132,6 +133,24 @@ def test_chances_can_be_repeated(gcs_proxy: str, through: storage.Bucket) -> Non
     assert 8 < sum(first) < 32
     assert run(1) == first
     assert run(2) != first
+
+
+def test_the_jobs_own_calls_get_through(gcs_proxy: str, through: storage.Bucket, tmp_path: Path) -> None:
+    """Half of all calls fail, each in its own way."""
+    chances = {"probability": 0.25}
+    rules = [{"fault": "status", "seed": 1}, {"fault": "reset", "seed": 2}, {"fault": "lost", "quiet": True, "seed": 3}]
+    control(gcs_proxy, "rules", [rule | chances for rule in rules], "PUT")
+    objects = Objects(gcs_proxy)
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(1 << 16))
+    for number in range(4):
+        objects.upload(BUCKET, f"bumpy/{number}", file)
+    assert [found["name"] for found in objects.list(BUCKET, "bumpy/")] == [f"bumpy/{number}" for number in range(4)]
+    objects.download(BUCKET, "bumpy/3", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == file.read_bytes()
+    objects.delete(BUCKET, "bumpy/3")
+    assert objects.get(BUCKET, "bumpy/3") is None
+    assert all(rule["struck"] for rule in control(gcs_proxy, "rules"))
 
 
 def test_a_rule_that_means_nothing_is_refused(gcs_proxy: str, through: storage.Bucket) -> None:

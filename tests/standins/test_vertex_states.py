@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from google.cloud import storage
 
@@ -147,12 +148,39 @@ def test_cancelled_while_it_runs(vertex: VertexClient, make_job: Job, output: Pa
     assert vertex.reaches(name)["state"] == CANCELLED
 
 
-def test_cancelled_while_it_installs(vertex: VertexClient, make_job: Job) -> None:
-    name = vertex.create(make_job("--print=never"))["name"]
-    vertex.reaches(name, {RUNNING})
+def test_cancelled_while_it_installs(
+    vertex: VertexClient, make_job: Job, bucket: storage.Bucket, tmp_path: Path
+) -> None:
+    """The package's own build does not live on."""
+    slow = tiny_trainer.build(
+        tmp_path, before=f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nwait()\n"
+    )
+    bucket.blob("packages/slow.tar.gz").upload_from_filename(str(slow))
+    job = make_job("--print=never")
+    package_spec = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
+    package_spec["packageUris"] = [f"gs://{bucket.name}/packages/slow.tar.gz"]
+    name = vertex.create(job)["name"]
+    builder = psutil.Process(until(lambda: read_pid(tmp_path / "pid"), 60, "the package's build"))
+    assert vertex.get(name)["state"] == RUNNING
     vertex.cancel(name)
     assert vertex.reaches(name)["state"] == CANCELLED
+    assert psutil.wait_procs([builder], timeout=10)[1] == []
     assert not any("never" in str(entry) for entry in vertex.lines(name))
+
+
+def read_pid(file: Path) -> int | None:
+    return int(text) if file.exists() and (text := file.read_text()) else None
+
+
+def test_what_it_writes_when_asked_to_stop_is_kept(
+    vertex: VertexClient, make_job: Job, bucket: storage.Bucket, output: Path
+) -> None:
+    mark = f"gs://{output}/last"
+    name = vertex.create(make_job(f"--last-words={mark}", "--print=begun", f"--wait=gs://{output}/never"))["name"]
+    until(lambda: any("begun" in str(entry) for entry in vertex.lines(name)), 60, "the trainer's first line")
+    vertex.cancel(name)
+    assert vertex.reaches(name)["state"] == CANCELLED
+    assert bucket.blob(f"{output.relative_to(bucket.name)}/last").download_as_bytes() == b"checkpoint"
 
 
 def test_cancelling_an_ended_job_changes_nothing(vertex: VertexClient, make_job: Job) -> None:
@@ -188,13 +216,11 @@ def test_failures_on_demand(
 def test_preempted_once_it_begins_anew(
     vertex: VertexClient, make_job: Job, bucket: storage.Bucket, output: Path
 ) -> None:
-    """The second time it finds what the first one left in the bucket, and ends."""
-    vertex.control("next", {"fault": "preempted"})
-    bucket.blob("in/one").upload_from_string(b"1")
-    mark = f"gs://{output}/mark"
-    name = vertex.create(make_job("--print=begun", f"--copy=gs://{bucket.name}/in/one,{mark}", f"--wait={mark}"))[
-        "name"
-    ]
+    """The first time it waits in vain and leaves its last words; the second time it finds them, and ends."""
+    mark = f"gs://{output}/last"
+    name = vertex.create(make_job(f"--last-words={mark}", "--print=begun", f"--wait={mark}"))["name"]
+    until(lambda: any("begun" in str(entry) for entry in vertex.lines(name)), 60, "the trainer's first line")
+    vertex.control("strike", {"job": name.rsplit("/", 1)[1], "fault": "preempted"})
     assert vertex.reaches(name)["state"] == SUCCEEDED
     assert any("preempted" in entry.get("textPayload", "") for entry in vertex.lines(name))
     assert vertex.states(name).count(RUNNING) == 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 _SETUP = 'from setuptools import setup\nsetup(name="tiny-trainer", version="1.0", packages=["tiny"])\n'
+_PREPARED = "import os, sys, time\n\ndef wait():\n    time.sleep(3600)\n\n"
 _MODULE = '''"""Prints, writes and ends as its arguments say; gs:// URIs are paths below the mount."""
 import json, os, pathlib, signal, sys, time
 
@@ -30,6 +32,12 @@ for argument in sys.argv[1:]:
         file.write_text(json.dumps(dict(os.environ)))
     elif name == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    elif name == "last-words":
+        def leave(*_, file=at(value)):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("checkpoint")
+            sys.exit(75)
+        signal.signal(signal.SIGTERM, leave)
     elif name == "wait":
         while not (at(value)).exists():
             time.sleep(0.05)
@@ -38,10 +46,16 @@ for argument in sys.argv[1:]:
 '''
 
 
-def build(folder: Path, kind: str = "sdist") -> Path:
-    """Its package, built in a folder without a network: ``sdist``, or ``bdist_wheel``, which installs faster."""
+def build(folder: Path, kind: str = "sdist", before: str = "") -> Path:
+    """Its package, built in a folder without a network.
+
+    Args:
+        kind: ``sdist``, or ``bdist_wheel``, which installs faster.
+        before: what the sdist's setup.py does first when it is installed; it has ``os`` and a ``wait()`` without end.
+    """
     (folder / "tiny").mkdir(parents=True)
-    (folder / "setup.py").write_text(_SETUP)
+    late = f"if 'sdist' not in sys.argv:\n{textwrap.indent(before, '    ')}" if before else ""
+    (folder / "setup.py").write_text(f"{_PREPARED}{late}{_SETUP}")
     (folder / "tiny" / "__init__.py").touch()
     (folder / "tiny" / "task.py").write_text(_MODULE)
     subprocess.run([sys.executable, "setup.py", "-q", kind], cwd=folder, check=True, capture_output=True)

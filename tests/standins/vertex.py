@@ -12,6 +12,7 @@ Control, for rehearsals only:
 ====================================  ====================================================================
 ``POST /control/next``                what the next jobs are to suffer (see ``vertex_faults``); GET: all that
                                       still waits; DELETE: forget it
+``POST /control/strike``              ``{"job": id, "fault": …}``: what a job is to suffer now, while it runs
 ``POST /control/release``             let held jobs go on
 ``GET /control/history``              every job's display name and the states that it had
 ``GET /control/access``               every object that jobs could see, with its SHA-256
@@ -73,6 +74,7 @@ class Service:
             ("POST", re.compile(r"/control/next"), self._wish),
             ("GET", re.compile(r"/control/next"), lambda *_: {"next": jobs.faults.waiting()}),
             ("DELETE", re.compile(r"/control/next"), self._forget),
+            ("POST", re.compile(r"/control/strike"), self._strike),
             ("POST", re.compile(r"/control/release"), self._release),
             ("GET", re.compile(r"/control/history"), lambda *_: jobs.history()),
             ("GET", re.compile(r"/control/access"), lambda *_: {"objects": self._access()}),
@@ -136,6 +138,11 @@ class Service:
 
     def _wish(self, at: dict[str, str], query: Answer, body: bytes) -> Answer:
         self.jobs.faults.add(_json(body))
+        return {}
+
+    def _strike(self, at: dict[str, str], query: Answer, body: bytes) -> Answer:
+        asked = _json(body)
+        self.jobs.strike(str(asked.get("job")), str(asked.get("fault")))
         return {}
 
     def _forget(self, at: dict[str, str], query: Answer, body: bytes) -> Answer:

@@ -24,7 +24,8 @@ from tests.standins.google_errors import Refusal, permission_denied, quota_excee
 from tests.standins.vertex_status import PENDING, QUEUED
 from training_jobs.local_runner import write
 
-KINDS = frozenset({"quota", "permission", "capacity", "user_code", "memory", "internal", "preempted"})
+STRIKING = frozenset({"memory", "internal", "preempted"})  # a job that runs
+KINDS = STRIKING | {"quota", "permission", "capacity", "user_code"}
 HOLDS = frozenset({QUEUED, PENDING})
 _FIELDS: dict[str, type | UnionType] = {"fault": str, "hold": str, "count": int, "after": int | float, "region": str}
 

@@ -23,7 +23,7 @@ from tests.standins import vertex_status as status
 from tests.standins.gcs_objects import Objects
 from tests.standins.google_errors import Refusal
 from tests.standins.processes import end_remembered_groups, remember_groups
-from tests.standins.vertex_faults import Faults, refuse_as_wished
+from tests.standins.vertex_faults import STRIKING, Faults, refuse_as_wished
 from tests.standins.vertex_logs import JobLog, rfc3339
 from tests.standins.vertex_rules import Project, check_job
 from training_jobs.local_runner import write
@@ -133,6 +133,12 @@ class Jobs:
         """Let every held job go on."""
         for hold in self.folder.glob("*/hold"):
             hold.unlink()
+
+    def strike(self, job_id: str, fault: str) -> None:
+        """Let a fault strike a job as soon as it runs."""
+        if job_id not in self._jobs or fault not in STRIKING:
+            raise Refusal("INVALID_ARGUMENT", f"job={job_id!r}, fault={fault!r}: a job, and one of {sorted(STRIKING)}")
+        write(self.folder / job_id / "strike", fault)
 
     def history(self) -> dict[str, Any]:
         """Every job's name, and the states that it had, one after the other."""

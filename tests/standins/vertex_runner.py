@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ from typing import Any
 from tests.standins import vertex_replicas as replicas
 from tests.standins import vertex_status as status
 from tests.standins.gcs_objects import Objects
-from tests.standins.processes import end_remembered_groups, remember_groups
+from tests.standins.processes import end_group, end_remembered_groups, remember_groups
+from tests.standins.vertex_faults import STRIKING
 from tests.standins.vertex_logs import JobLog
 from tests.standins.vertex_mount import Mount
 
@@ -127,12 +129,15 @@ class Run:
             command += ["--no-cache", "--python", sys.executable, "--target", str(self.folder / "site"), str(package)]
             said = self.folder / "install.txt"
             with said.open("wb") as output:
-                installer = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+                installer = subprocess.Popen(
+                    command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
+                )
+            remember_groups(self.folder / "replicas.json", [installer.pid])
             try:
                 while installer.poll() is None:
                     self._beat()
             finally:
-                installer.kill()
+                end_group(installer.pid, signal.SIGKILL)
                 installer.wait()
             for line in said.read_text(errors="replace").splitlines():
                 self.log.replica("workerpool0-0", line, "ERROR" if installer.returncode else "INFO")
@@ -189,10 +194,12 @@ class Run:
         return [sys.executable, "-c", "raise RuntimeError('the rehearsal asked for a failure of user code')"]
 
     def _strike(self, seconds: float) -> None:
-        """Do what a fault of a running job asks for, once its time has come."""
-        kind = self.fault.get("fault")
-        if kind not in {"internal", "preempted", "memory"} or seconds < self.fault.get("after", 0):
+        """Do what a fault of a running job asks for, once its time has come, or somebody asks for it now."""
+        now = self.folder / "strike"
+        kind = now.read_text() if now.exists() else self.fault.get("fault")
+        if kind not in STRIKING or (not now.exists() and seconds < self.fault.get("after", 0)):
             return
+        now.unlink(missing_ok=True)
         self.fault = {}
         if kind == "memory":
             self.running[0].process.kill()

@@ -6,6 +6,7 @@
 ``status.json``    state, times, error, and every state that it had
 ``hold``           the name of a state that it may not leave
 ``cancel``         somebody asked to cancel it
+``strike``         a fault that shall strike it while it runs
 ``lock``           locked (flock) by its runner, which alone writes the status as long as it lives
 ``attempts``       how often a runner was started
 ``runner.json``    its process group
