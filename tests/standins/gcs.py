@@ -3,6 +3,9 @@
 Objects, their metadata and generations survive a kill. All buckets are in one region, whatever is asked for when
 they are made (the emulator ignores it).
 
+gcsfs asks by gRPC what kind of bucket it has before it, which no emulator answers, and waits a minute each time; with
+``GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT=false`` in the environment before it is imported it does not ask.
+
 ``python -m tests.standins.gcs --port 18800 --state DIR``
 """
 

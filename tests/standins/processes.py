@@ -55,7 +55,14 @@ class Standin:
         self.state.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command,
+                cwd=PROJECT,
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "plugins"), *_python_path()])},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -93,6 +100,10 @@ class Standin:
 def python_module(module: str, *arguments: str) -> list[str]:
     """The command that runs a module of this project."""
     return [sys.executable, "-m", module, *arguments]
+
+
+def _python_path() -> list[str]:
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
 
 
 def remember_groups(file: Path, leaders: Sequence[int]) -> None:

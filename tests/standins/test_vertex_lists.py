@@ -11,7 +11,11 @@ import pytest
 from googleapiclient.errors import HttpError
 
 from tests.standins.conftest import tiny_job
+from tests.standins.google_errors import Refusal
+from tests.standins.vertex import Service
 from tests.standins.vertex_client import VertexClient, job_filter, until
+from tests.standins.vertex_jobs import Jobs, Times
+from tests.standins.vertex_rules import Project
 from tests.standins.vertex_status import CANCELLED, QUEUED, RUNNING, SUCCEEDED
 
 Job = Callable[..., dict[str, Any]]
@@ -140,6 +144,17 @@ def test_requests_for_lines_that_are_refused(
     body = {"resourceNames": ["projects/lanner-rehearsal"], **request_body} if request_body else {}
     with pytest.raises(HttpError, match=words):
         vertex.entries.list(body=body).execute()
+
+
+def test_reads_of_lines_have_a_quota(tmp_path: Path) -> None:
+    project = Project("lanner-rehearsal", "1", regions=["us-central1"])
+    service = Service(Jobs(tmp_path, project, "http://127.0.0.1:1", Times()), log_reads=2)
+    body = b'{"resourceNames": ["projects/lanner-rehearsal"]}'
+    for _ in range(2):
+        service.answer("POST", "/v2/entries:list", body)
+    with pytest.raises(Refusal, match="Read requests per minute") as refused:
+        service.answer("POST", "/v2/entries:list", body)
+    assert refused.value.code == 429
 
 
 def texts(entries: list[dict[str, Any]]) -> list[str]:
