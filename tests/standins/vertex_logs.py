@@ -1,4 +1,8 @@
-"""The lines of training jobs as Cloud Logging has them: written by a job's runner, listed by ``entries:list``."""
+"""The lines of training jobs as Cloud Logging has them: written by a job's runner, listed by ``entries:list``.
+
+That stdout is INFO, stderr ERROR, and the task a replica's name, users have reported; the rest of an entry's shape is
+from memory.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Machines, accelerators and quotas of Vertex AI training, as far as the rehearsals need them.
 
-From https://cloud.google.com/vertex-ai/docs/training/configure-compute (machine types, valid numbers of GPUs),
+After https://cloud.google.com/vertex-ai/docs/training/configure-compute (machine types, valid numbers of GPUs),
 https://cloud.google.com/vertex-ai/docs/general/locations (where accelerators are; only some regions are here) and
-https://cloud.google.com/vertex-ai/docs/quotas, as known in November 2026. The limits are those of a young project.
+https://cloud.google.com/vertex-ai/docs/quotas. Written down without those pages at hand: not yet compared with them.
+The limits are made up, those of a young project.
 """
 
 from __future__ import annotations

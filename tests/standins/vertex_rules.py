@@ -2,8 +2,7 @@
 
 Field rules are those of the published API (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec).
 The words are the service's where users have reported them: accelerators, machine types, labels, buckets of another
-region, service accounts, quotas, endpoints of another region. All others are only like them: a client must go by
-code and status.
+region, service accounts, quotas. All others are only like them: a client must go by code and status.
 """
 
 from __future__ import annotations

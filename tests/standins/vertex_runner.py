@@ -3,6 +3,9 @@
 A process of its own, so that a job outlives a killed stand-in, as it outlives a broken front end of the service. A
 killed runner is started again and begins the job anew with what is in the bucket, as the service does when it loses
 a machine.
+
+Of the words in which a job fails, those of a bad exit and of missing machines have been reported by users; those of
+memory, time-out and internal errors are from memory, and so is that a time-out ends as CANCELLED.
 """
 
 from __future__ import annotations
