@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import urllib.error
 import urllib.request
@@ -18,28 +17,13 @@ from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 from googleapiclient.errors import HttpError
 
-from include.laptop.environment import free_port
 from tests.standins.conftest import BUCKET, storage_client
 from tests.standins.gcs_objects import Objects
-from tests.standins.processes import Standin, python_module
+from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.standins.vertex_client import VertexClient
 from tests.standins.vertex_status import QUEUED
 
-FIRST_PORT = 18840
 Job = Callable[..., dict[str, Any]]
-
-
-def proxy_standin(state: Path, upstream: str) -> Standin:
-    port = free_port(FIRST_PORT)
-    command = python_module("tests.standins.fault_proxy", "--port", str(port), "--upstream", upstream)
-    return Standin("proxy", command, f"http://127.0.0.1:{port}", state, ready="/control/rules")
-
-
-def control(url: str, path: str, body: Any = None, method: str = "GET") -> Any:
-    content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{url}/control/{path}", content, method=method)
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +39,6 @@ def through(gcs_proxy: str) -> Iterator[storage.Bucket]:
     control(gcs_proxy, "counts", method="DELETE")
     yield storage_client(gcs_proxy).bucket(BUCKET)
     control(gcs_proxy, "rules", method="DELETE")
-
-
-def rule(url: str, **fields: Any) -> None:
-    control(url, "rules", fields, "POST")
 
 
 QUICKLY = DEFAULT_RETRY.with_delay(initial=0.01, maximum=0.01)

@@ -1,103 +1,26 @@
-"""The Google target against a strict stand-in of Vertex AI and a real emulator of Cloud Storage."""
+"""What every target can do, on Vertex AI."""
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pytest
 from google.auth.credentials import AnonymousCredentials
 
 from include.documents import Reason, State
 from include.settings import GoogleSettings
 from include.store import Store
-from tests.standins.gcs import gcs_standin, why_not
 from tests.standins.vertex import PROJECT_ID
-from tests.standins.vertex_client import VertexClient, vertex_standin
+from tests.standins.vertex_client import VertexClient
 from tests.standins.vertex_status import CANCELLING, ENDED
-from tests.training_jobs import counting_trainer
+from tests.training_jobs.vertex.conftest import BUCKET
+from tests.training_jobs.vertex.watching import ended, running, told, until
 from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
-from training_jobs.job import JobStatus, TrainingJob, pursue
+from training_jobs.job import TrainingJob, pursue
 from training_jobs.vertex import VertexService
 from training_jobs.vertex_states import LABEL
-
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-BUCKET = "lanner-vertex"
-QUICK = ("--queued", "0", "--pending", "0", "--grace", "2", "--upload", "0.2", "--log-reads", "100000")
-
-
-@pytest.fixture(scope="module")
-def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Where the stand-ins answer, as the extra of a connection names them."""
-    with gcs_standin(tmp_path_factory.mktemp("gcs")) as gcs:
-        GoogleCloud(AnonymousCredentials(), PROJECT_ID, {"storage": gcs.url}).storage.create_bucket(BUCKET)
-        regions = ("--region", "us-central1", "--region", "europe-west4")
-        with vertex_standin(tmp_path_factory.mktemp("vertex"), gcs.url, *regions, *QUICK) as vertex:
-            yield {"storage": gcs.url, "aiplatform": vertex.url, "logging": vertex.url}
-
-
-@pytest.fixture
-def standin(urls: dict[str, str]) -> Iterator[VertexClient]:
-    client = VertexClient(urls["aiplatform"])
-    yield client
-    client.control("next", method="DELETE")
-    client.control("release", {})
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def service(
-    urls: dict[str, str], store: Store, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> VertexService:
-    """A deployment with a prefix and a namespace of the test's own; its trainer only counts."""
-    monkeypatch.setattr("training_jobs.vertex_bucket.build_sdist", counting_trainer.build)
-    name = hashlib.sha256(request.node.name.encode()).hexdigest()[:8]
-    settings = GoogleSettings(bucket=BUCKET, prefix=name)
-    cloud = GoogleCloud(AnonymousCredentials(), PROJECT_ID, urls)
-    return VertexService(cloud, settings, store, regions=["europe-west4"], namespace=f"n{name}")
-
-
-@pytest.fixture
-def job(service: VertexService, store: Store) -> TrainingJob:
-    return TrainingJob(
-        prefix=f"{service.namespace}-vertex-11111111-22222222-g1",
-        target="vertex",
-        collection="toy",
-        dataset=counting_trainer.dataset(store),
-        configuration={"steps": 2, "how": 0, "weights": "none"},
-        owner="scheduled__2026-11-20T00:00:00+00:00",
-        max_seconds=120.0,
-        machines=[{"preset": "cpu"}],
-    )
-
-
-def told(job: TrainingJob, **configuration: Any) -> TrainingJob:
-    return replace(job, configuration={**job.configuration, **configuration})
-
-
-def until(service: VertexService, name: str, true: Callable[[JobStatus], bool], seconds: float = 60.0) -> JobStatus:
-    deadline = time.monotonic() + seconds
-    while not true(status := service.describe([name])[name]):
-        assert time.monotonic() < deadline, f"still {status}"
-        time.sleep(0.1)
-    return status
-
-
-def ended(status: JobStatus) -> bool:
-    return not status.active
-
-
-def running(status: JobStatus) -> bool:
-    return status.state is State.RUNNING
 
 
 def test_trains_and_hands_over_what_was_written(service: VertexService, job: TrainingJob, tmp_path: Path) -> None:
