@@ -43,7 +43,9 @@ def test_worker_and_training_killed_in_every_phase_that_has_one(
 
 def kill_worker(task: str, training: Training) -> None:
     """The process of a running task, and the worker above it."""
-    process = until(lambda: training.deployment.task_process(training.run, task), 10, f"{task}'s process")
+    process = training.submitter if task == Phase.SUBMITTING.task else None
+    if process is None or not process.is_running():
+        process = until(lambda: training.deployment.task_process(training.run, task), 10, f"{task}'s process")
     with contextlib.suppress(psutil.NoSuchProcess):
         worker = process.parent()
         process.kill()
@@ -52,9 +54,7 @@ def kill_worker(task: str, training: Training) -> None:
 
 
 def kill_training(training: Training) -> None:
-    """The trainer and its runner, once there is a checkpoint."""
-    checkpoint = training.jobs[-1] / "output" / "checkpoints" / "last" / "state.npz"
-    until(checkpoint.exists, 60, "a checkpoint")
+    """The trainer and its runner. There is a checkpoint: the training was held then."""
     for process in training_processes(training.deployment):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

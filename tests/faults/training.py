@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from include.dataset.sample import write_sample
 from include.documents import ResultDocument, State
 from include.laptop.leftovers import RUNNER, TRAINER, processes_of
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import Deployment, until
 
 COLLECTION = "digits"
 SLOW = "slow"  # the same images; its training lasts for as long as a test needs it
@@ -72,6 +72,7 @@ class Training:
 
     deployment: Deployment
     run: str
+    submitter: psutil.Process | None = None  # of the running try of submit; looked up before there is no time for it
 
     @property
     def jobs(self) -> list[Path]:
@@ -88,6 +89,8 @@ class Training:
         states = self.deployment.task_states(self.run)
         if states.get("submit") == "running":
             started = [job for job in self.jobs if (job / "started").exists()]
+            if not started and not (self.submitter and self.submitter.is_running()):
+                self.submitter = self.deployment.task_process(self.run, "submit")
             return Phase.SUBMITTING if started else Phase.BEFORE_SUBMIT
         if states.get("wait") == "deferred" and self.jobs and steps_of(self.jobs[-1]):
             return Phase.WAITING
@@ -107,11 +110,27 @@ class Training:
             phase = self.phase()
             if phase in outstanding:
                 outstanding.pop(phase)(self)
+                if phase is Phase.SUBMITTING and Phase.WAITING in outstanding:
+                    self.hold()  # it would end before a busy machine has come to wait for it
+                elif phase is Phase.WAITING:
+                    self.release()
             if time.monotonic() > deadline:
                 states = self.deployment.task_states(self.run)
                 raise AssertionError(f"{self.run} had not ended after {seconds:.0f} s: {states}")
             time.sleep(LOOK)
         assert not outstanding, f"these phases were never seen: {', '.join(outstanding)}"
+
+    def hold(self) -> None:
+        """Stop the clock of the training once it has a checkpoint."""
+        until((self.jobs[-1] / "output" / "checkpoints" / "last" / "state.npz").exists, 240, "a checkpoint")
+        for process in training_processes(self.deployment):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def release(self) -> None:
+        for process in training_processes(self.deployment):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def result(self) -> ResultDocument:
         collection, _, key = self.deployment.partition(self.run).partition(":")
