@@ -1,7 +1,7 @@
 """One Airflow connection, as clients of the Google services that a training needs: Vertex AI, Logging, Storage.
 
 Vertex AI and Logging are spoken to over REST by Google's API client and the descriptions that it brings along: the
-library of Vertex AI itself costs three times as much to import, in every worker and triggerer.
+library of Vertex AI itself costs many times as much to import, in every worker and triggerer.
 
 The connection's extra may name other endpoints, for rehearsals and private networks::
 

@@ -35,10 +35,8 @@ STATES: Mapping[str, State] = MappingProxyType(
 )
 INVALID, DEADLINE, DENIED, EXHAUSTED, INTERNAL, UNAVAILABLE = 3, 4, 7, 8, 13, 14  # google.rpc.Code
 EXIT_STATUS = re.compile(r"exited with a non-zero status of (\d+)")
-BY_EXIT_STATUS = {
-    2: Reason.BAD_INPUT,
-    75: Reason.LOST,
-}  # of the trainer; 75: it was told to stop, by whom it cannot say
+# Of the trainer; 75: it was told to stop, by whom it cannot say.
+BY_EXIT_STATUS = {2: Reason.BAD_INPUT, 75: Reason.LOST}
 NO_ROOM = ("insufficient", "stockout", "not enough resources", "does not have enough resources")
 
 

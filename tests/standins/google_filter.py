@@ -6,6 +6,7 @@ without a field, are refused.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,15 @@ from dataclasses import dataclass
 from tests.standins.google_errors import Refusal
 
 _TOKEN = re.compile(r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<mark>!=|<=|>=|[=<>:()])|(?P<word>[^\s=<>!:()"]+))""")
-_OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", ":"})
+_COMPARISONS = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_OPERATORS = frozenset({*_COMPARISONS, ":"})
 
 
 @dataclass(frozen=True)
@@ -151,3 +160,8 @@ class _Parser:
 
     def _unreadable(self) -> Refusal:
         return Refusal("INVALID_ARGUMENT", f"Invalid filter: {self.text}")
+
+
+def compares(sign: str, left: str, right: str) -> bool:
+    """Whether an operator other than ``:`` (of which each list has its own idea) holds between two values."""
+    return bool(_COMPARISONS[sign](left, right))

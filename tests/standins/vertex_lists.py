@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from tests.standins.google_errors import Refusal
-from tests.standins.google_filter import Comparison, matches, parse
+from tests.standins.google_filter import Comparison, compares, matches, parse
 
 DEFAULT_PAGE = LARGEST_PAGE = 100
 _OPERATORS = {
@@ -61,21 +61,9 @@ def _holds(job: dict[str, Any], test: Comparison) -> bool:
     }[field]
     if field == "create_time":
         left, right = _moment(left), _moment(right)
-    match test.operator:
-        case "=":
-            return left == right
-        case "!=":
-            return left != right
-        case ":":
-            return fnmatch.fnmatchcase(left, re.sub(r"[\[?]", "[\\g<0>]", right))
-        case "<":
-            return left < right
-        case "<=":
-            return left <= right
-        case ">":
-            return left > right
-        case _:
-            return left >= right
+    if test.operator == ":":
+        return fnmatch.fnmatchcase(left, re.sub(r"[\[?]", "[\\g<0>]", right))
+    return compares(test.operator, left, right)
 
 
 def _moment(text: str) -> str:

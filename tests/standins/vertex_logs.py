@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins.google_errors import Refusal
-from tests.standins.google_filter import All, AnyOf, Comparison, Term, matches, parse
+from tests.standins.google_filter import All, AnyOf, Comparison, Term, compares, matches, parse
 
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
@@ -144,21 +144,9 @@ def _holds(entry: dict[str, Any], test: Comparison) -> bool:
         left, right = f"{SEVERITIES.index(left):02}", f"{SEVERITIES.index(right):02}"
     elif test.field in _MOMENTS:
         right = _moment(right)
-    match test.operator:
-        case "=":
-            return left == right
-        case "!=":
-            return left != right
-        case ":":
-            return right == "*" or right.lower() in left.lower()
-        case "<":
-            return left < right
-        case "<=":
-            return left <= right
-        case ">":
-            return left > right
-        case _:
-            return left >= right
+    if test.operator == ":":
+        return right == "*" or right.lower() in left.lower()
+    return compares(test.operator, left, right)
 
 
 def _moment(text: str) -> str:
