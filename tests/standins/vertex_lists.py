@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import fnmatch
-import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from typing import Any
 
 from tests.standins.google_errors import Refusal
 from tests.standins.google_filter import Comparison, compares, matches, parse
+from tests.standins.google_pages import page_token, place_of
 
 DEFAULT_PAGE = LARGEST_PAGE = 100
 _OPERATORS = {
@@ -40,10 +39,10 @@ def list_jobs(jobs: Iterable[dict[str, Any]], query: dict[str, str]) -> dict[str
     size = min(int(asked) or DEFAULT_PAGE, LARGEST_PAGE)
     found = [job for job in jobs if matches(term, partial(_holds, job))]
     if token := query.get("pageToken"):
-        last = _last_of(token, query)
+        last = place_of(token, query.get("filter", ""))
         found = [job for job in found if _place(job) < last]
     page = [_masked(job, mask) for job in found[:size]]
-    more = {"nextPageToken": _token(found[size - 1], query)} if len(found) > size else {}
+    more = {"nextPageToken": page_token(_place(found[size - 1]), query.get("filter", ""))} if len(found) > size else {}
     return {"customJobs": page, **more} if page else {}
 
 
@@ -82,17 +81,3 @@ def _masked(job: dict[str, Any], mask: str) -> dict[str, Any]:
 
 def _place(job: dict[str, Any]) -> tuple[str, str]:
     return job["createTime"], job["name"]
-
-
-def _token(job: dict[str, Any], query: dict[str, str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([*_place(job), query.get("filter", "")]).encode()).decode()
-
-
-def _last_of(token: str, query: dict[str, str]) -> tuple[str, str]:
-    try:
-        created, name, made_for = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError as error:
-        raise Refusal("INVALID_ARGUMENT", "Invalid page token.") from error
-    if made_for != query.get("filter", ""):
-        raise Refusal("INVALID_ARGUMENT", "The page token does not belong to this request.")
-    return created, name

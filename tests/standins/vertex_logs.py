@@ -6,7 +6,6 @@ from memory.
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 from tests.standins.google_errors import Refusal
 from tests.standins.google_filter import All, AnyOf, Comparison, Term, compares, matches, parse
+from tests.standins.google_pages import page_token, place_of
 
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
@@ -97,10 +97,10 @@ def list_entries(folder: Path, request: dict[str, Any], projects: frozenset[str]
     found = sorted(_matching(folder, term), key=_place, reverse=descending)
     signature = json.dumps([request.get("filter", ""), descending])
     if token := request.get("pageToken"):
-        after = _place_in(token, signature)
+        after = place_of(token, signature)
         found = [entry for entry in found if (_place(entry) < after if descending else _place(entry) > after)]
     page = found[:size]
-    more = {"nextPageToken": _token(_place(page[-1]), signature)} if len(found) > size else {}
+    more = {"nextPageToken": page_token(_place(page[-1]), signature)} if len(found) > size else {}
     return {"entries": page, **more} if page else {}
 
 
@@ -159,17 +159,3 @@ def _moment(text: str) -> str:
 
 def _place(entry: dict[str, Any]) -> tuple[str, str]:
     return entry["timestamp"], entry["insertId"]
-
-
-def _token(place: tuple[str, str], signature: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([*place, signature]).encode()).decode()
-
-
-def _place_in(token: str, signature: str) -> tuple[str, str]:
-    try:
-        timestamp, insert_id, made_for = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError as error:
-        raise Refusal("INVALID_ARGUMENT", "page_token is invalid") from error
-    if made_for != signature:
-        raise Refusal("INVALID_ARGUMENT", "page_token doesn't match arguments from the request")
-    return timestamp, insert_id
