@@ -17,18 +17,25 @@ WEIGHTS ?=
 MINUTES ?=
 CONFIG ?=
 SPLIT ?=
+TARGETS ?=
 HOMES ?=
 
-.PHONY: help run test test-faults system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
+.PHONY: help run rehearse test test-faults system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
 
 help: ## this list
-	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [PORT=8080]"
+	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [TARGETS=vertex] [PORT=8080]"
 	@echo "            DATA: images with Pascal VOC XML or COCO JSON; without it, handwritten digits made on the spot"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 
+RUN_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
+	$(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(SPLIT),--split '$(SPLIT)') \
+	$(if $(TARGETS),--targets '$(TARGETS)')
+
 run: $(VENV)/ready ## train, score and export a detector in an Airflow on this machine
-	@$(PYTHON) -m include.laptop $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
-		$(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(SPLIT),--split '$(SPLIT)')
+	@$(PYTHON) -m include.laptop $(RUN_OPTIONS)
+
+rehearse: $(VENV)/ready ## the same with clouds that are stand-ins on this machine: no account, no network [TARGETS=vertex] [DATA=…]
+	@$(PYTHON) -m tests.standins.rehearse $(RUN_OPTIONS)
 
 airflow: $(VENV)/ready ## Airflow's UI on this project's DAGs, and nothing started in it
 	@$(PYTHON) -m include.laptop --only-ui

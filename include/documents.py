@@ -154,6 +154,7 @@ class TargetPlan(Record):
     target: str  # "local"
     configuration: dict[str, Any]  # the resolved training configuration
     max_hours: float  # the job's own limit
+    budget: float | None = None  # US dollars for one training, all attempts
     machines: tuple[MachineChoice, ...] = ()  # in the order in which they are tried
 
 

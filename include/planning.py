@@ -39,6 +39,7 @@ def plan_training(
             target=name,
             configuration=resolve(store, collection, name, target),
             max_hours=target.max_hours,
+            budget=target.budget,
             machines=tuple(MachineChoice(**machine.model_dump()) for machine in target.machines),
         )
         for name, target in sorted(settings.targets.items())

@@ -69,6 +69,7 @@ class TargetSettings(Part):
     preset: Literal["default", "sample"] = "default"
     training: dict[str, Any] = {}  # fields of detector_trainer.Configuration
     max_hours: float = Field(default=6.0, gt=0, le=240)  # the job's own limit, whatever happens to Airflow
+    budget: float | None = Field(default=None, gt=0)  # US dollars for one training, all attempts; None: no limit
     machines: tuple[Machine, ...] = ()  # of a cloud, in order: the next when there is no room; empty: its first preset
 
 
@@ -91,6 +92,7 @@ class CollectionSettings(Part):
     start: str = "2026-01-01"  # first day of the schedule
     targets: dict[Name, TargetSettings] = {"local": TargetSettings()}
     thresholds: Thresholds = Thresholds()
+    monthly_budget: float | None = Field(default=None, gt=0)  # US dollars for the jobs submitted in a month (UTC)
     deadline_hours: float = Field(default=12.0, gt=0)  # how long a comparison waits for results
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ def declare_collection(asked: argparse.Namespace) -> str:
             asked.weights if asked.weights in {"imagenet", "none"} else str(Path(asked.weights).resolve())
         )
     target: dict[str, Any] = {"preset": preset} | ({"training": training} if training else {})
-    fields: dict[str, Any] = {"source": source, "targets": {"local": target}}
+    fields: dict[str, Any] = {"source": source, "targets": dict.fromkeys(["local", *asked.targets], target)}
     if asked.split:
         fields["split"] = asked.split
     if settings.put_collection(name, fields):

@@ -7,24 +7,25 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from include import settings
 from include.dataset.obtain import FORMS
-from include.documents import ResultDocument
+from include.documents import ComparisonDocument, ResultDocument
 from include.laptop.api import Api
 from include.laptop.cascade import Cascade, CascadeFailed
 from include.laptop.collection import declare_collection
 from include.laptop.environment import USER, Laptop
-from include.laptop.present import complain, console, say, show_progress, show_results
-from include.laptop.running import alone, running_airflow, wait_until_ready
+from include.laptop.present import complain, console, say, show_comparison, show_progress, show_results
+from include.laptop.running import DAGS, alone, running_airflow, wait_until_ready
 from include.planning import newest_plan
 
 BATCH = "all"  # what is given as DATA is one batch; the fixed key makes a second run, tomorrow too, the same
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make run",
         description="Train a detector from annotated images, in a real Airflow on this machine. "
@@ -37,13 +38,20 @@ def arguments() -> argparse.Namespace:
         "--config", type=Path, help="JSON file with fields of the trainer's configuration, or a pipeline.config"
     )
     parser.add_argument("--split", choices=["hash", "given"], help="given: use the folder's image sets or subfolders")
+    parser.add_argument(
+        "--targets",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="NAME,…",
+        help="where else to train than here (vertex); needs its section in lanner.yaml, and costs what it costs there",
+    )
     parser.add_argument("--only-ui", action="store_true", help="start Airflow and run nothing (make airflow)")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Run it all. Returns an exit code: 0, 1 (something failed), 2 (it could not begin), 130 (Ctrl-C)."""
-    asked = arguments()
+    asked = arguments(given)
     stay = sys.stdout.isatty() and not os.environ.get("CI")
     try:
         for number in (signal.SIGINT, signal.SIGTERM):  # both end it in order: everything is stopped
@@ -52,7 +60,7 @@ def main() -> int:
             collection = None if asked.only_ui else declare_collection(asked)
             with running_airflow() as laptop:
                 api = Api(laptop.url, USER, laptop.secret("password"))
-                wait_until_ready(api, laptop)
+                wait_until_ready(api, laptop, DAGS | training_dags(collection))
                 code = run_main_job(api, collection) if collection else 0
                 if stay or asked.only_ui:
                     stay_up(laptop)
@@ -65,6 +73,11 @@ def main() -> int:
     except OSError as wrong:
         complain(f"{wrong}. Is there room, and may you write there? LANNER_HOME names another folder.")
     return 2
+
+
+def training_dags(collection: str | None) -> set[str]:
+    """The DAGs that must be ready before the collection's plan is announced: it is announced once."""
+    return {f"train_{target}" for target in settings.load().collection(collection).targets} if collection else set()
 
 
 def run_main_job(api: Api, collection: str) -> int:
@@ -82,7 +95,11 @@ def run_main_job(api: Api, collection: str) -> int:
         code = 1
     _, plan = newest_plan(store, collection, BATCH)
     found = [store.newest(ResultDocument, collection, f"{plan.key}/{t.target}") for t in plan.targets] if plan else []
-    show_results(console, store, collection, BATCH, [result for _, result in filter(None, found)])
+    results = [result for _, result in filter(None, found)]
+    show_results(console, store, collection, BATCH, results)
+    compared = store.newest(ComparisonDocument, collection, plan.key) if plan else None
+    if compared and len(compared[1].rows) > 1:
+        show_comparison(console, compared[1], results)
     if cascade.nothing_to_train and not code:
         say("Nothing was trained: the same images and configuration have been trained before.")
     return code

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from include.documents import BatchDocument, DatasetDocument, ExportResult, ResultDocument
+from include.documents import BatchDocument, ComparisonDocument, DatasetDocument, ExportResult, ResultDocument
 from include.laptop.cascade import Look
 from include.store import Store
 
@@ -100,6 +100,22 @@ def show_results(console: Console, store: Store, collection: str, batch: str, re
                 console.print(f"{label:<9}{store.path(path)}", highlight=False, soft_wrap=True)
         if result.model_version:
             console.print(f"{'Registry':<9}{result.model_version}", highlight=False)
+
+
+def show_comparison(console: Console, comparison: ComparisonDocument, results: list[ResultDocument]) -> None:
+    """All targets of a plan side by side, scored on the same hold-out."""
+    by_target = {result.target: result for result in results}
+    table = Table(title="Comparison on the hold-out", title_justify="left")
+    for column in ("target", "state", "mAP", "mAP50", "training", "cost"):
+        table.add_column(column, justify="left" if column in {"target", "state"} else "right")
+    for row in comparison.rows:
+        result = by_target.get(row.target)
+        reason = f" ({result.reason})" if result and result.reason else ""
+        scores = ("–" if value is None else f"{value:.3f}" for value in (row.mAP, row.mAP50))
+        took = f"{result.seconds / 60:.1f} min" if result and result.seconds else "–"
+        table.add_row(row.target, f"{row.state or 'no report'}{reason}", *scores, took, f"${row.cost:.2f}")
+    console.print(table)
+    console.print(f"Proposal: {comparison.proposal or 'none'} ({comparison.why})", highlight=False)
 
 
 def _images(batch: BatchDocument) -> Table:

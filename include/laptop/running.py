@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from include.laptop.present import say
 from include.laptop.services import migrate, wait_for
 from include.settings import PROJECT
 
-DAGS = frozenset({"ingest_images", "build_dataset", "plan_training", "train_local", "compare_detectors"})
+DAGS = frozenset(
+    {"ingest_images", "build_dataset", "plan_training", "train_local", "compare_detectors"}
+)  # always there
 STOP_SECONDS = 60.0
 FREE_BYTES = 2 << 30  # Airflow's state, a dataset and its shards, a training with its exports
 
@@ -84,12 +86,12 @@ def prepare_database(laptop: Laptop) -> None:
         stamp.write_text(wanted)
 
 
-def wait_until_ready(api: Api, laptop: Laptop, seconds: float = 180.0) -> None:
-    """Return when all components are healthy and our DAGs are there."""
+def wait_until_ready(api: Api, laptop: Laptop, dags: Collection[str] = DAGS, seconds: float = 180.0) -> None:
+    """Return when all components are healthy and some DAGs are there."""
     say(f"Starting Airflow at {laptop.url} (logs: {laptop.logs}).")
     wait_for(laptop.url)
     deadline = time.monotonic() + seconds
-    while (unhealthy := api.unhealthy()) or not api.dags() >= DAGS:
+    while (unhealthy := api.unhealthy()) or not api.dags() >= set(dags):
         if errors := api.import_errors():
             raise RuntimeError("A DAG file could not be read:\n" + "\n".join(errors))
         if time.monotonic() > deadline:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,6 +50,7 @@ class TrainingJob:
     attempt: int = 1
     machines: list[dict[str, Any]] = field(default_factory=list)  # in the order in which they are to be tried
     machine: int = 0  # which of them this attempt is for
+    budget: float | None = None  # US dollars, for all attempts together
 
     @property
     def name(self) -> str:
@@ -134,6 +136,13 @@ class TrainingService(Protocol):
     def cancel(self, name: str, reason: Reason) -> None:
         """Stop a job; does nothing if it has ended or never was. Returns once the service has accepted it."""
 
+    def cost(self, job: TrainingJob, seconds: float) -> Decimal:
+        """US dollars for so many seconds of the machine that an attempt is for; 0: it costs nothing.
+
+        Raises:
+            UnknownPrice: nobody knows what the machine costs; the message says how to tell.
+        """
+
     def collect(self, name: str, into: Path) -> Path:
         """Fetch what the trainer of a succeeded job wrote into a local folder. Returns that folder."""
 
@@ -162,27 +171,35 @@ def lost_in_a_row(history: Sequence[JobStatus]) -> int:
     return count
 
 
-def pursue(service: TrainingService, job: TrainingJob, *, insist: bool) -> JobHandle:
+def pursue(
+    service: TrainingService,
+    job: TrainingJob,
+    *,
+    insist: bool,
+    before: Callable[[TrainingJob], None] = lambda job: None,
+) -> JobHandle:
     """Find the attempt that runs or succeeded, or make the next one.
 
     Args:
         job: any attempt of the job; all of them are looked at.
         insist: a person asks (new run, cleared task), so a next attempt follows any failure. Without it only
             what the service lost or had no capacity for is tried again, and not for ever.
+        before: called with each attempt that is about to be made; what it raises prevents it.
 
     Returns:
         A handle whose job is active or succeeded; or, without ``insist``, the failed attempt that stays the last.
     """
     history = attempts(service, job)
-    if not history:
-        return service.find_or_submit(job.after(history))
-    last = history[-1]
-    again = insist or 0 < lost_in_a_row(history) < MAX_ATTEMPTS_IN_A_ROW
-    if last.active or last.succeeded or not again:
-        return JobHandle(job.as_attempt(len(history)), last, submitted=False)
-    if len(history) == MAX_ATTEMPTS:
-        raise RuntimeError(
-            f"{job.prefix} has had {MAX_ATTEMPTS} attempts and none succeeded; the last: {last}. "
-            "Mend the cause and start a new generation (parameter of the training DAG)."
-        )
-    return service.find_or_submit(job.after(history))
+    if history:
+        last = history[-1]
+        again = insist or 0 < lost_in_a_row(history) < MAX_ATTEMPTS_IN_A_ROW
+        if last.active or last.succeeded or not again:
+            return JobHandle(job.after(history[:-1]), last, submitted=False)
+        if len(history) == MAX_ATTEMPTS:
+            raise RuntimeError(
+                f"{job.prefix} has had {MAX_ATTEMPTS} attempts and none succeeded; the last: {last}. "
+                "Mend the cause and start a new generation (parameter of the training DAG)."
+            )
+    attempt = job.after(history)
+    before(attempt)
+    return service.find_or_submit(attempt)

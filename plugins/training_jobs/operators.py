@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, BaseSensorOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferralTimeout
 
+from include.costs.budget import OverBudget
+from include.costs.prices import UnknownPrice
 from include.documents import Reason
-from training_jobs.job import JobHandle, JobStatus, TrainingJob, attempts, pursue
+from training_jobs.job import JobHandle, JobStatus, TrainingJob, TrainingService, attempts, pursue
+from training_jobs.money import Purse
 from training_jobs.targets import open_service
 from training_jobs.trigger import TrainingTrigger
 
@@ -25,6 +28,15 @@ class CheckFailed(AirflowFailException):
 
 class TrainingFailed(AirflowFailException):
     """The job ended without a model, for a reason that trying again would not mend. Not retried."""
+
+
+class ConsoleLink(BaseOperatorLink):
+    """The job's page in its cloud's console, also while it is waited for."""
+
+    name = "Job"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        return getattr(operator, "console_url", None) or ""
 
 
 class SubmitTraining(BaseOperator):
@@ -51,7 +63,11 @@ class SubmitTraining(BaseOperator):
             refusal = "Nothing was submitted, because:\n" + "\n".join(f"- {fault}" for fault in faults)
             _leave_word(context, Reason.BAD_INPUT, refusal)
             raise CheckFailed(refusal)
-        handle = pursue(service, job, insist=True)
+        try:
+            handle = pursue(service, job, insist=True, before=Purse(service, job).promise)
+        except (OverBudget, UnknownPrice) as refused:
+            _leave_word(context, Reason.BUDGET, f"Nothing was submitted. {refused}")
+            raise CheckFailed(f"Nothing was submitted. {refused}") from None
         if handle.submitted:
             self.log.info("Submitted %s.", handle.job.name)
         else:
@@ -71,17 +87,22 @@ class WaitForTraining(BaseSensorOperator):
 
     template_fields = ("submitted",)
     ui_color = "#e0e7ff"
+    operator_extra_links = (ConsoleLink(),)
+    console_url: str | None = None  # set before it defers: Airflow asks for the link at the end of each execution
 
     def __init__(self, *, submitted: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.submitted = submitted
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self._go_on(TrainingJob(**self.submitted["job"]))
+        return self._go_on(TrainingJob(**self.submitted["job"]), context)
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        if over := event.get("over_budget"):
+            _leave_word(context, Reason.BUDGET, over)
+            raise TrainingFailed(f"{Reason.BUDGET}: {over}")
         self.log.info("%s has ended.", event["name"])
-        return self._go_on(TrainingJob(**self.submitted["job"]))
+        return self._go_on(TrainingJob(**self.submitted["job"]), context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         try:
@@ -95,17 +116,26 @@ class WaitForTraining(BaseSensorOperator):
             _leave_word(context, Reason.TIMEOUT, message)
             raise TrainingFailed(f"{Reason.TIMEOUT}: {message}") from None
 
-    def _go_on(self, job: TrainingJob) -> dict[str, Any]:
+    def _go_on(self, job: TrainingJob, context: Context) -> dict[str, Any]:
         """Defer while the job runs; next attempt where that helps; return when it has succeeded."""
         service = open_service(job.target)
-        handle = pursue(service, job, insist=cancelled_by_its_owner(attempts(service, job), job.owner))
+        purse = Purse(service, job)
+        insist = cancelled_by_its_owner(attempts(service, job), job.owner)
+        try:
+            handle = pursue(service, job, insist=insist, before=purse.promise)
+        except OverBudget as refused:
+            _leave_word(context, Reason.BUDGET, str(refused))
+            raise TrainingFailed(f"{Reason.BUDGET}: there is no further attempt. {refused}") from None
         status = handle.status
+        self.console_url = status.console_url
         if handle.submitted:
             self.log.info("Submitted %s, which goes on from the checkpoint of the attempt before.", handle.job.name)
         if status.active:
             self.log.info("Waiting for %s.", status.name)
             self.defer(
-                trigger=TrainingTrigger(job.target, handle.job.name, owned=status.owner == job.owner),
+                trigger=TrainingTrigger(
+                    job.target, handle.job.name, owned=status.owner == job.owner, meter=purse.meter(handle.job)
+                ),
                 method_name="resume",
                 timeout=timedelta(seconds=job.max_seconds) + DEFERRAL_MARGIN,
             )
@@ -128,14 +158,10 @@ def as_xcom(handle: JobHandle, owner: str) -> dict[str, Any]:
     return {"job": handle.job.as_dict(), "adopted": handle.status.owner != owner}
 
 
-def cancel_if_owned(job: TrainingJob) -> JobStatus | None:
-    """Cancel the newest attempt if this run submitted it and it is still active. Returns how it stands then."""
-    service = open_service(job.target)
+def cancel_if_owned(service: TrainingService, job: TrainingJob, reason: Reason = Reason.USER) -> list[JobStatus]:
+    """Cancel the newest attempt if this run submitted it and it is still active. Returns how all of them stand then."""
     history = attempts(service, job)
-    if not history:
-        return None
-    newest = history[-1]
-    if newest.active and newest.owner == job.owner:
-        service.cancel(newest.name, Reason.USER)
-        newest = service.describe([newest.name])[newest.name]
-    return newest
+    if history and history[-1].active and history[-1].owner == job.owner:
+        service.cancel(history[-1].name, reason)
+        history[-1] = service.describe([history[-1].name])[history[-1].name]
+    return history

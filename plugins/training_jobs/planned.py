@@ -14,8 +14,11 @@ from include.results import assemble, folder_of
 from include.settings import Settings
 from include.store import Store
 from training_jobs.job import TrainingJob, job_prefix
+from training_jobs.money import Purse
 from training_jobs.operators import cancel_if_owned
 from training_jobs.targets import open_service
+
+WORTH_SAYING = frozenset({Reason.TIMEOUT, Reason.BUDGET})  # to a service whose job is cancelled
 
 
 def planned_job(settings: Settings, partition: Partition, target: str, owner: str) -> dict[str, Any] | None:
@@ -35,6 +38,7 @@ def planned_job(settings: Settings, partition: Partition, target: str, owner: st
         owner=owner,
         max_seconds=asked.max_hours * 3600,
         machines=[machine.model_dump() for machine in asked.machines],
+        budget=asked.budget,
     ).as_dict()
 
 
@@ -63,11 +67,20 @@ def conclude(
     """
     plan: PlanDocument = partition.documents(store)[0]
     training = TrainingJob(**job)
-    status = cancel_if_owned(training)
     said = next(iter(failures), None)
-    fields: dict[str, Any] = {"state": State.FAILED, "message": "nothing was submitted; see the log of this run"}
+    why = Reason(said["reason"]) if said and said["reason"] in WORTH_SAYING else Reason.USER
+    service = open_service(target)
+    history = cancel_if_owned(service, training, why)
+    status = history[-1] if history else None
+    cost, bill = Purse(service, training).settle(history)
+    print("\n".join(bill) or "It cost nothing.")
+    fields: dict[str, Any] = {
+        "cost": cost,
+        "state": State.FAILED,
+        "message": "nothing was submitted; see the log of this run",
+    }
     if status is not None:
-        fields = {
+        fields |= {
             "state": status.state,
             "reason": status.reason,
             "message": status.message,

@@ -16,6 +16,7 @@ def _local(current: settings.Settings) -> TrainingService:
 
 
 def _vertex(current: settings.Settings) -> TrainingService:
+    from include.costs.prices import PriceList
     from training_jobs.google_cloud import GoogleCloud
     from training_jobs.vertex import VertexService
 
@@ -26,7 +27,8 @@ def _vertex(current: settings.Settings) -> TrainingService:
         )
     cloud = GoogleCloud.of_connection(google.connection, google.project)
     regions = {machine.region for machine in current.machines("vertex") if machine.region}
-    return VertexService(cloud, google, current.open_store(), regions, current.namespace)
+    prices = PriceList.of(current, "google")
+    return VertexService(cloud, google, current.open_store(), regions, current.namespace, prices)
 
 
 _SERVICES: Mapping[str, Callable[[settings.Settings], TrainingService]] = MappingProxyType(

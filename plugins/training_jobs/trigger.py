@@ -10,6 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from include.documents import Reason
+from training_jobs.money import Meter
 from training_jobs.poller import Poller
 from training_jobs.targets import open_service
 
@@ -23,23 +24,31 @@ class TrainingTrigger(BaseTrigger):
         target: whose service to ask.
         name: the job.
         owned: the run that waits submitted the job itself, so it may cancel it.
+        meter: what it costs and may cost (``Meter``); None: nothing.
     """
 
-    def __init__(self, target: str, name: str, owned: bool) -> None:
+    def __init__(self, target: str, name: str, owned: bool, meter: dict[str, Any] | None = None) -> None:
         super().__init__()
         self.target = target
         self.name = name
         self.owned = owned
+        self.meter = meter
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return "training_jobs.trigger.TrainingTrigger", {"target": self.target, "name": self.name, "owned": self.owned}
+        arguments = {"target": self.target, "name": self.name, "owned": self.owned, "meter": self.meter}
+        return "training_jobs.trigger.TrainingTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fires ``{"name": …}`` at the job's end, or with ``"over_budget": why`` while it still runs."""
+        meter = Meter(**self.meter) if self.meter else None
         async for status, page in Poller.of(self.target).watch(self.name):
             for line in page.lines:
                 self.log.info("%s", line)
             if status is None or (not status.active and not page.lines):  # the log is read to its end first
                 yield TriggerEvent({"name": self.name})
+                return
+            if meter and status.active and (over := await asyncio.to_thread(meter.read, status.seconds or 0.0)):
+                yield TriggerEvent({"name": self.name, "over_budget": over})
                 return
 
     async def on_kill(self) -> None:

@@ -12,11 +12,13 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from include.checks.google import RULES
 from include.checks.rule import check
+from include.costs.prices import PriceList
 from include.documents import SIDES, DatasetDocument, Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
 from include.settings import GoogleSettings
@@ -44,6 +46,7 @@ class VertexService:
         store: where datasets and weights are.
         regions: others than the settings' in which jobs may be.
         namespace: of this deployment; a label of its jobs.
+        prices: of this deployment; None: the table's alone.
     """
 
     def __init__(
@@ -53,10 +56,12 @@ class VertexService:
         store: Store,
         regions: Collection[str] = (),
         namespace: str = "lanner",
+        prices: PriceList | None = None,
     ) -> None:
         self.interval = settings.poll_seconds
         self.cloud, self.settings, self.namespace = cloud, settings, namespace
         self.files = VertexBucket(cloud, settings, store)
+        self.prices = prices or PriceList("google")
         self.jobs = VertexListing(cloud, sorted({settings.region, *regions}), namespace)
 
     # --- what every target can do
@@ -115,6 +120,11 @@ class VertexService:
         if job is not None and status_of(job).active:
             claim(self.files.bucket, self.files.path(f"jobs/{name}/cancelled"), reason.value.encode())
             self.jobs.cancel(job)
+
+    def cost(self, job: TrainingJob, seconds: float) -> Decimal:
+        machine = self._machine(job)
+        region = machine.get("region") or self.settings.region
+        return self.prices.job(preset(machine["preset"]).priced, seconds, region, spot=bool(machine.get("spot")))
 
     def collect(self, name: str, into: Path) -> Path:
         """Fetch the trainer's output, except the checkpoints that only a resumption needs."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from include.costs.prices import WorkerPool
+
 MODULE = "detector_trainer"
 BOOT_DISK = MappingProxyType({"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100})  # the least that the service allows
 
@@ -39,6 +41,11 @@ class VertexMachine:
     @property
     def is_tpu(self) -> bool:
         return self.machine_type.startswith(("cloud-tpu", "ct"))
+
+    @property
+    def priced(self) -> list[WorkerPool]:
+        """These machines as the price list knows them."""
+        return [WorkerPool(self.machine_type, self.workers, self.accelerator or None, self.accelerators)]
 
     def pools(
         self, region: str, arguments: Sequence[str], environment: Mapping[str, str], *, sdist: str, container: str

@@ -18,7 +18,7 @@ from tests.dataset.http_server import serving
 
 
 def declare(data: str) -> str:
-    return declare_collection(Namespace(data=data, config=None, minutes=None, weights=None, split=None))
+    return declare_collection(Namespace(data=data, config=None, minutes=None, weights=None, split=None, targets=[]))
 
 
 def test_an_archive_becomes_a_collection_that_can_be_ingested(lanner: Path) -> None:

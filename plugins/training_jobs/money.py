@@ -1,0 +1,159 @@
+"""What a training may cost and has cost: the ledger is asked before each submission, and told how each attempt ended.
+
+A job that costs nothing where it runs is in no ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from include import settings
+from include.costs.budget import OverBudget, dollars, exceeded, refuse, report, reserve
+from include.costs.ledger import NOTHING, Entry, JobAccount, Kind, Ledger, month_of
+from include.documents import State
+from training_jobs.job import JobStatus, TrainingJob, TrainingService
+
+ACCRUE_SECONDS = 600.0  # between two entries of what a running job has cost
+HOUR = 3600
+
+
+@dataclass
+class Meter:
+    """What a waiting task must know to watch the cost of the job that it waits for. Plain values.
+
+    Attributes:
+        hourly: US dollars.
+        budget: what this attempt may cost, in US dollars; None: no limit.
+    """
+
+    collection: str
+    target: str
+    job: str
+    month: str
+    hourly: float
+    budget: float | None
+    _told: float = field(default=0.0, compare=False)  # when the ledger was last told
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "_told"}
+
+    def read(self, seconds: float) -> str | None:
+        """Why the job must stop after so many seconds, or None. Tells the ledger now and then what has accrued."""
+        spent = Decimal(str(self.hourly * seconds / HOUR))
+        over = exceeded(spent, budget=None if self.budget is None else Decimal(str(self.budget)))
+        if over or time.monotonic() - self._told > ACCRUE_SECONDS:
+            self._told = time.monotonic()
+            Ledger(settings.load().open_store(), self.collection).append(
+                _entry(self.collection, self.target, self.job, self.month, Kind.ACCRUED, spent)
+            )
+        return over
+
+
+class Purse:
+    """The money side of one training: all attempts of a job.
+
+    Args:
+        job: any attempt of it.
+    """
+
+    def __init__(self, service: TrainingService, job: TrainingJob, current: settings.Settings | None = None) -> None:
+        current = current or settings.load()
+        self.service, self.job = service, job
+        self.ledger = Ledger(current.open_store(), job.collection)
+        monthly = current.collection(job.collection).monthly_budget
+        self.monthly = None if monthly is None else Decimal(str(monthly))
+        self.budget = None if job.budget is None else Decimal(str(job.budget))
+
+    def promise(self, job: TrainingJob) -> None:
+        """Write down what an attempt can cost at most, before it is submitted.
+
+        The first attempt is not let through either if one of its fall-back machines would be too dear.
+
+        Raises:
+            OverBudget: more than the training's budget, or than what is left of the collection's month.
+            UnknownPrice: of one of the machines.
+        """
+        choices = [replace(job, machine=number) for number in range(len(job.machines))] if job.attempt == 1 else [job]
+        others = [account for account in self._attempts().values() if account.job != job.name]
+        for choice in choices or [job]:
+            reason = refuse(
+                self.service.cost(choice, job.max_seconds),
+                budget=self.budget,
+                spent=sum((account.spent for account in others), NOTHING),
+                committed=sum((account.committed for account in others), NOTHING),
+            )
+            if reason:
+                raise OverBudget(f"{_machine(choice)}: {reason}")
+        estimate = self.service.cost(job, job.max_seconds)
+        if estimate:
+            note = f"{_machine(job)}, at most {job.max_seconds / HOUR:g} h"
+            reserve(self.ledger, self._entry(job.name, Kind.ESTIMATED, estimate, note), self.monthly)
+            print(f"{job.name} can cost {dollars(estimate)} at most ({note}).")
+
+    def meter(self, job: TrainingJob) -> dict[str, Any] | None:
+        """For the trigger that waits for an attempt; None if it costs nothing."""
+        hourly = self.service.cost(job, HOUR)
+        if not hourly:
+            return None
+        others = sum((a.spent for a in self._attempts().values() if a.job != job.name), NOTHING)
+        left = None if self.budget is None else float(max(self.budget - others, NOTHING))
+        return Meter(job.collection, job.target, job.name, self._month(job.name), float(hourly), left).as_dict()
+
+    def settle(self, history: Sequence[JobStatus]) -> tuple[float, list[str]]:
+        """Record how every attempt ended. Returns what all of them came to in US dollars, and a line for each.
+
+        A promise whose job never came is taken back.
+        """
+        for number, status in enumerate(history):
+            attempt = self.job.after(history[:number])
+            spent = self.service.cost(attempt, status.seconds or 0.0)
+            if not status.active and self.service.cost(attempt, HOUR):
+                kind = Kind.CANCELLED if status.state is State.CANCELLED else Kind.FINAL
+                self.ledger.append(self._entry(attempt.name, kind, spent, _machine(attempt)))
+        known = self._attempts()
+        for account in known.values():
+            if account.job not in {status.name for status in history} and not account.ended:
+                self.ledger.append(self._entry(account.job, Kind.CANCELLED, NOTHING, "never submitted"))
+        lines = [f"{name}: {report(account, budget=self.budget)}" for name, account in known.items()]
+        return float(sum((account.spent for account in known.values()), NOTHING)), lines
+
+    def _attempts(self) -> dict[str, JobAccount]:
+        """What the ledger says of every attempt of this job."""
+        return {
+            name: account
+            for name, account in self.ledger.accounts().items()
+            if name.rpartition("-a")[0] == self.job.prefix
+        }
+
+    def _month(self, name: str) -> str:
+        account = self._attempts().get(name)
+        return account.month if account else month_of(datetime.now(UTC))
+
+    def _entry(self, name: str, kind: Kind, amount: Decimal, note: str = "") -> Entry:
+        return _entry(self.job.collection, self.job.target, name, self._month(name), kind, amount, note)
+
+
+def _entry(collection: str, target: str, job: str, month: str, kind: Kind, amount: Decimal, note: str = "") -> Entry:
+    return Entry(
+        collection=collection,
+        job=job,
+        month=month,
+        kind=kind,
+        dollars=amount,
+        at=datetime.now(UTC),
+        target=target,
+        note=note,
+    )
+
+
+def _machine(job: TrainingJob) -> str:
+    """The machine of an attempt in words."""
+    if not job.machines:
+        return f"{job.target}'s first machine"
+    choice = job.machines[job.machine]
+    return " ".join(filter(None, [choice["preset"], choice.get("region"), "spot" if choice.get("spot") else ""]))

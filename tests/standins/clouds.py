@@ -1,0 +1,84 @@
+"""The clouds on this machine, each as a deployment meets it: Airflow connections, a section of lanner.yaml, a bucket.
+
+Each stand-in is behind a fault proxy, so that calls can be broken from outside (see ``fault_proxy``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from google.api_core.exceptions import Conflict
+from google.auth.credentials import AnonymousCredentials
+
+from tests.standins.gcs import gcs_standin, why_not
+from tests.standins.processes import Standin
+from tests.standins.proxy_client import proxy_standin
+from tests.standins.vertex import PROJECT_ID
+from tests.standins.vertex_client import vertex_standin
+from training_jobs.google_cloud import GoogleCloud
+
+BUCKET = "lanner-rehearsal"
+
+
+class NoStandin(RuntimeError):
+    """This machine cannot have a stand-in of a cloud; the message says why."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One cloud on this machine.
+
+    Attributes:
+        connections: Airflow's environment variable → connection as JSON.
+        settings: sections of lanner.yaml.
+        standins: the servers by name, to be killed and started again.
+        proxies: before which of them stands which proxy (its URL).
+        bucket: folder that holds every object that was sent.
+    """
+
+    connections: dict[str, str]
+    settings: dict[str, Any]
+    standins: dict[str, Standin]
+    proxies: dict[str, str]
+    bucket: Path
+
+
+@contextlib.contextmanager
+def google(state: Path, *vertex_options: str) -> Iterator[Cloud]:
+    """Cloud Storage with a bucket, Vertex AI and Cloud Logging. What was there before in the folder is there again.
+
+    Args:
+        vertex_options: of ``python -m tests.standins.vertex``.
+
+    Raises:
+        NoStandin: there is no emulator of Cloud Storage for this machine.
+    """
+    if why := why_not():
+        raise NoStandin(why)
+    with contextlib.ExitStack() as stack:
+        gcs = stack.enter_context(gcs_standin(state / "gcs"))
+        vertex = stack.enter_context(vertex_standin(state / "vertex", gcs.url, *vertex_options))
+        before_gcs = stack.enter_context(proxy_standin(state / "gcs-proxy", gcs.url))
+        before_vertex = stack.enter_context(proxy_standin(state / "vertex-proxy", vertex.url))
+        with contextlib.suppress(Conflict):
+            GoogleCloud(AnonymousCredentials(), PROJECT_ID, {"storage": gcs.url}).storage.create_bucket(BUCKET)
+        endpoints = {"storage": before_gcs.url, "aiplatform": before_vertex.url, "logging": before_vertex.url}
+        extra = {"is_anonymous": True, "project": PROJECT_ID, "endpoints": endpoints}
+        connection = {"conn_type": "google_cloud_platform", "extra": extra}
+        yield Cloud(
+            connections={"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection)},
+            settings={"google": {"bucket": BUCKET, "poll_seconds": 5}},
+            standins={"gcs": gcs, "vertex": vertex},
+            proxies={"gcs": before_gcs.url, "vertex": before_vertex.url},
+            bucket=state / "gcs" / "objects" / BUCKET,
+        )
+
+
+CLOUDS: Mapping[str, Callable[[Path], AbstractContextManager[Cloud]]] = MappingProxyType({"vertex": google})
