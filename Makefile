@@ -20,7 +20,7 @@ SPLIT ?=
 TARGETS ?=
 HOMES ?=
 
-.PHONY: help run rehearse test test-faults system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
+.PHONY: help run rehearse test test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
 
 help: ## this list
 	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [TARGETS=vertex] [PORT=8080]"
@@ -50,10 +50,13 @@ test-faults: $(VENV)/ready system system-faults ## half an hour: parts of a real
 	@$(MAKE) --no-print-directory -j 2 faults-sqlite faults-postgres
 
 faults-sqlite:
-	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and not postgres' --durations=0 2>&1 | sed -u 's/^/sqlite   /'
+	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and not postgres and not clouds' --durations=0 2>&1 | sed -u 's/^/sqlite   /'
 
 faults-postgres:
 	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
+
+test-faults-clouds: $(VENV)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex]
+	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
 # $(1): a command that succeeds if it is there; $(2): Debian's package

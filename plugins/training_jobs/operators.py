@@ -68,6 +68,9 @@ class SubmitTraining(BaseOperator):
         except (OverBudget, UnknownPrice) as refused:
             _leave_word(context, Reason.BUDGET, f"Nothing was submitted. {refused}")
             raise CheckFailed(f"Nothing was submitted. {refused}") from None
+        except PermissionError as denied:
+            _leave_word(context, Reason.PERMISSION, f"Nothing was submitted. {denied}")
+            raise
         if handle.submitted:
             self.log.info("Submitted %s.", handle.job.name)
         else:

@@ -8,18 +8,24 @@ from collections.abc import Iterator
 import pytest
 
 from include.documents import ResultDocument
-from tests.faults.databases import POSTGRES, SQLITE, running_postgres
+from tests.faults.databases import CLOUD_TARGETS, POSTGRES, SQLITE, running_postgres
 from tests.faults.deployment import Deployment
 from tests.faults.training import COLLECTION, Training, assert_whole, declare
+from tests.standins.clouds import CLOUDS, NoStandin
 
 
-@pytest.fixture(scope="session", params=[SQLITE, POSTGRES])
+@pytest.fixture(scope="session", params=[SQLITE, POSTGRES, *CLOUD_TARGETS])
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    folder = tmp_path_factory.mktemp(request.param)
-    print(f"\nAirflow on {request.param}; logs and state in {folder}")
+    target, database = request.param
+    folder = tmp_path_factory.mktemp(f"{target}-{database}")
+    print(f"\nAirflow on {database}, training on {target}; logs and state in {folder}")
     with contextlib.ExitStack() as stack:
-        database = stack.enter_context(running_postgres()) if request.param == "postgres" else None
-        deployment = Deployment(folder, database)
+        url = stack.enter_context(running_postgres()) if database == "postgres" else None
+        try:
+            cloud = stack.enter_context(CLOUDS[target](folder / "standins")) if target in CLOUDS else None
+        except NoStandin as why:
+            pytest.skip(str(why))
+        deployment = Deployment(folder, url, target, cloud)
         declare(deployment)
         stack.enter_context(deployment)
         deployment.ingest(COLLECTION)

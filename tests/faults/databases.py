@@ -14,14 +14,17 @@ from pathlib import Path
 import pytest
 
 from include.laptop.environment import free_port
+from tests.standins.clouds import CLOUDS
 
 FIRST_PORT = 18900
 ORDINARY_USER = "postgres"  # made by Debian's package; PostgreSQL refuses to run as root
 
 
-SQLITE = pytest.param("sqlite")
-POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
-on_sqlite = pytest.mark.parametrize("deployment", [SQLITE], indirect=True)
+SQLITE = pytest.param(("local", "sqlite"), id="sqlite")
+POSTGRES = pytest.param(("local", "postgres"), id="postgres", marks=pytest.mark.postgres)
+CLOUD_TARGETS = [pytest.param((target, "sqlite"), id=target, marks=pytest.mark.clouds) for target in CLOUDS]
+on_sqlite = pytest.mark.parametrize("deployment", [SQLITE, *CLOUD_TARGETS], indirect=True)
+in_clouds = pytest.mark.parametrize("deployment", CLOUD_TARGETS, indirect=True)
 
 
 @contextlib.contextmanager

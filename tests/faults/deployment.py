@@ -23,6 +23,8 @@ from include.laptop.running import DAGS
 from include.laptop.services import COMPONENTS, wait_for
 from include.settings import PROJECT
 from include.store import Store
+from tests.faults.jobs import JOBS
+from tests.standins.clouds import Cloud
 
 FIRST_PORT = 18500
 # Airflow notices a dead part in seconds instead of minutes. The triggerer's own threshold stays at 30.
@@ -50,23 +52,27 @@ class Deployment:
     Args:
         folder: of its own; holds Airflow's home, the state folder, lanner.yaml.
         database: SQLAlchemy URL; None: SQLite in the folder.
+        target: whose trainings are watched.
+        cloud: on this machine, if the target is one of a cloud.
     """
 
-    def __init__(self, folder: Path, database: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, database: str | None = None, target: str = "local", cloud: Cloud | None = None
+    ) -> None:
         self.folder = folder
+        self.target, self.dag = target, f"train_{target}"
+        self.cloud = cloud
+        self.jobs = JOBS[target](folder, cloud)
         self.laptop = Laptop(folder / "airflow", free_port(FIRST_PORT))
         self.environment = self.laptop.environment() | IMPATIENT
         self.environment |= {"LANNER_HOME": str(folder / "state"), "LANNER_SETTINGS": str(folder / "lanner.yaml")}
+        self.environment |= cloud.connections if cloud else {}
         if database is not None:
             self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
         self.is_sqlite = database is None
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._groups: list[int] = []  # of all that was ever started: a killed scheduler leaves its idle workers behind
         self._engine = sqlalchemy.create_engine(self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
-
-    @property
-    def jobs(self) -> Path:
-        return self.folder / "state" / "jobs"
 
     @property
     def store(self) -> Store:
@@ -88,7 +94,7 @@ class Deployment:
             for name in COMPONENTS:
                 if name != "api-server":
                     self.start(name)
-            until(lambda: not self.api.unhealthy() and self.api.dags() >= DAGS, 120, "a healthy Airflow")
+            until(lambda: not self.api.unhealthy() and self.api.dags() >= DAGS | {self.dag}, 120, "a healthy Airflow")
         except BaseException:
             self.__exit__()
             raise
@@ -140,20 +146,19 @@ class Deployment:
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self._engine.connect() as connection:
-            return list(connection.execute(sqlalchemy.text(statement), values))
+            bound = {name: value for name, value in ({"dag": self.dag} | values).items() if f":{name}" in statement}
+            return list(connection.execute(sqlalchemy.text(statement), bound))
 
-    # --- what it says of runs of train_local
+    # --- what it says of runs of the target's DAG
 
     def task_states(self, run: str) -> dict[str, str | None]:
         """State of every task."""
-        statement = "select task_id, state from task_instance where dag_id = 'train_local' and run_id = :run"
+        statement = "select task_id, state from task_instance where dag_id = :dag and run_id = :run"
         return {row.task_id: row.state for row in self.rows(statement, run=run)}
 
     def tries(self, run: str, task: str) -> int:
         """The number of a task's current try."""
-        statement = (
-            "select try_number from task_instance where dag_id = 'train_local' and run_id = :run and task_id = :task"
-        )
+        statement = "select try_number from task_instance where dag_id = :dag and run_id = :run and task_id = :task"
         return self.rows(statement, run=run, task=task)[0].try_number
 
     def live_triggerers(self) -> list[int]:
@@ -166,18 +171,18 @@ class Deployment:
         """Job id of the triggerer that has the trigger of ``wait``."""
         found = self.rows(
             "select triggerer_id from trigger join task_instance on trigger.id = task_instance.trigger_id "
-            "where run_id = :run and task_id = 'wait' and dag_id = 'train_local'",
+            "where run_id = :run and task_id = 'wait' and dag_id = :dag",
             run=run,
         )
         return found[0].triggerer_id if found else None
 
     def run_state(self, run: str) -> str:
-        return self.rows("select state from dag_run where dag_id = 'train_local' and run_id = :run", run=run)[0].state
+        return self.rows("select state from dag_run where dag_id = :dag and run_id = :run", run=run)[0].state
 
     def task_process(self, run: str, task: str) -> psutil.Process | None:
         """The process in which a task runs now; its parent is the worker that supervises it."""
         found = self.rows(
-            "select id from task_instance where dag_id = 'train_local' and run_id = :run and task_id = :task",
+            "select id from task_instance where dag_id = :dag and run_id = :run and task_id = :task",
             run=run,
             task=task,
         )
@@ -200,21 +205,21 @@ class Deployment:
         until(lambda: self._settled(collection, "compare_detectors"), 400, f"the first cascade of {collection}")
 
     def retrain(self, collection: str) -> str:
-        """Plan a new generation; returns the run of ``train_local`` that follows."""
+        """Plan a new generation; returns the run of the target's DAG that follows."""
         before = self.training_runs()
         body = {"logical_date": None, "partition_key": f"{collection}:all", "conf": {"retrain": True}}
         self.api.post("/dags/plan_training/dagRuns", body)
-        until(lambda: self.training_runs() - before, 60, "a run of train_local")
+        until(lambda: self.training_runs() - before, 60, f"a run of {self.dag}")
         return (self.training_runs() - before).pop()
 
     def run_again(self, run: str) -> str:
-        """A second run of ``train_local`` for the same plan. Returns its id."""
+        """A second run of the target's DAG for the same plan. Returns its id."""
         body = {"logical_date": None, "partition_key": self.partition(run)}
-        return self.api.post("/dags/train_local/dagRuns", body)["dag_run_id"]
+        return self.api.post(f"/dags/{self.dag}/dagRuns", body)["dag_run_id"]
 
     def log_of(self, run: str, task: str) -> str:
-        """What a task of ``train_local`` logged, over all its tries."""
-        folder = self.laptop.home / "logs" / "dag_id=train_local" / f"run_id={run}" / f"task_id={task}"
+        """What a task of the target's DAG logged, over all its tries."""
+        folder = self.laptop.home / "logs" / f"dag_id={self.dag}" / f"run_id={run}" / f"task_id={task}"
         return "".join(file.read_text() for file in sorted(folder.glob("attempt=*.log")))
 
     @contextlib.contextmanager
@@ -229,29 +234,29 @@ class Deployment:
             file.write_text(before)
 
     def training_runs(self) -> set[str]:
-        return {row.run_id for row in self.rows("select run_id from dag_run where dag_id = 'train_local'")}
+        return {row.run_id for row in self.rows("select run_id from dag_run where dag_id = :dag")}
 
     def stop_trainings(self) -> None:
-        """Mark every unfinished run of ``train_local`` as failed, and wait for the end of what it does then."""
-        statement = "select run_id from dag_run where dag_id = 'train_local' and state in ('running', 'queued')"
+        """Mark every unfinished run of the target's DAG as failed, and wait for the end of what it does then."""
+        statement = "select run_id from dag_run where dag_id = :dag and state in ('running', 'queued')"
         for row in self.rows(statement):
             self.mark_failed(row.run_id)
         until(lambda: not self.rows(statement), 120, "the end of all trainings")
 
     def first_training_run(self) -> str:
-        return self.rows("select run_id from dag_run where dag_id = 'train_local' order by id limit 1")[0].run_id
+        return self.rows("select run_id from dag_run where dag_id = :dag order by id limit 1")[0].run_id
 
     def partition(self, run: str) -> str:
-        """``collection:batch:number`` of a run of ``train_local``."""
-        statement = "select partition_key from dag_run where dag_id = 'train_local' and run_id = :run"
+        """``collection:batch:number`` of a run of the target's DAG."""
+        statement = "select partition_key from dag_run where dag_id = :dag and run_id = :run"
         return self.rows(statement, run=run)[0].partition_key
 
     def mark_failed(self, run: str) -> None:
-        self.api.patch(f"/dags/train_local/dagRuns/{run}", {"state": "failed"})
+        self.api.patch(f"/dags/{self.dag}/dagRuns/{run}", {"state": "failed"})
 
     def clear(self, run: str, task: str) -> None:
         body = {"dry_run": False, "dag_run_id": run, "task_ids": [task], "only_failed": False, "only_running": False}
-        self.api.post("/dags/train_local/clearTaskInstances", body)
+        self.api.post(f"/dags/{self.dag}/clearTaskInstances", body)
 
     def _settled(self, collection: str, last: str) -> bool:
         runs = self.api.runs(f"{collection}:")

@@ -13,7 +13,7 @@ from include.documents import Reason, ResultDocument, State
 from include.laptop.environment import free_port
 from tests.faults.databases import on_sqlite
 from tests.faults.deployment import FROZEN_SECONDS, Deployment, until
-from tests.faults.training import COLLECTION, LOOK, SLOW, Phase, Training, assert_whole, training_processes
+from tests.faults.training import COLLECTION, LOOK, SLOW, Phase, Training, assert_whole
 from tests.mlflow_server import mlflow_server
 
 pytestmark = pytest.mark.faults
@@ -50,20 +50,20 @@ def stop(training: Training) -> float:
     until(lambda: training.phase() is Phase.WAITING, 240, "a training that is waited for")
     training.deployment.mark_failed(training.run)
     began = time.monotonic()
-    until(lambda: not training_processes(training.deployment), 60, "the end of the training")
+    until(lambda: not training.deployment.jobs.processes(), 60, "the end of the training")
     took = time.monotonic() - began
     until(training.ended, 60, "the end of the run")
     return took
 
 
 def assert_untouched(training: Training, processes: set[int]) -> None:
-    assert {process.pid for process in training_processes(training.deployment)} == processes
+    assert {process.pid for process in training.deployment.jobs.processes()} == processes
     assert len(training.jobs) == 1
-    assert not (training.jobs[0] / "cancel").exists()
+    assert not training.jobs[0].cancelled
 
 
 def pids(training: Training) -> set[int]:
-    return {process.pid for process in training_processes(training.deployment)}
+    return {process.pid for process in training.deployment.jobs.processes()}
 
 
 def test_cleared_while_waiting_it_is_adopted_then_marked_as_failed_it_is_stopped(slow: Deployment) -> None:
@@ -79,7 +79,7 @@ def test_cleared_while_waiting_it_is_adopted_then_marked_as_failed_it_is_stopped
     assert slow.run_state(training.run) == "failed"
     result = training.result()
     assert (result.state, result.reason) == (State.CANCELLED, Reason.USER)
-    assert (training.jobs[0] / "output" / "checkpoints" / "last" / "state.npz").exists()
+    assert training.jobs[0].checkpoint.exists()
 
 
 def test_marked_as_failed_between_submit_and_the_start_of_the_trigger_it_is_stopped(slow: Deployment) -> None:
@@ -87,7 +87,7 @@ def test_marked_as_failed_between_submit_and_the_start_of_the_trigger_it_is_stop
     until(lambda: training.phase() is Phase.SUBMITTING, 60, "the second between submit and record", every=LOOK)
     slow.mark_failed(training.run)
     until(training.ended, 60, "the end of the run")
-    until(lambda: not training_processes(slow), STOPPED_WITHIN, "the end of the training")
+    until(lambda: not slow.jobs.processes(), STOPPED_WITHIN, "the end of the training")
     assert slow.run_state(training.run) == "failed"
     assert training.result().state is State.CANCELLED
 
@@ -124,7 +124,7 @@ def test_two_runs_of_one_training_at_the_same_moment_are_one_job(
     for training in (first, twin):
         training.follow({})
         assert_whole(training, undisturbed)
-    assert first.jobs == twin.jobs
+    assert [job.name for job in first.jobs] == [job.name for job in twin.jobs]
 
 
 @on_sqlite

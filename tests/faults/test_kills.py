@@ -10,7 +10,7 @@ import pytest
 
 from include.documents import ResultDocument
 from tests.faults.deployment import Deployment, until
-from tests.faults.training import COLLECTION, Faults, Phase, Training, assert_whole, training_processes
+from tests.faults.training import COLLECTION, Faults, Phase, Training, assert_whole
 
 pytestmark = pytest.mark.faults
 RESUMED = "from step"  # what the trainer logs when it goes on
@@ -38,7 +38,7 @@ def test_worker_and_training_killed_in_every_phase_that_has_one(
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow(faults)
     assert_whole(training, undisturbed, attempts=2)
-    assert RESUMED in (training.jobs[-1] / "log.txt").read_text()
+    assert RESUMED in training.jobs[-1].log()
 
 
 def kill_worker(task: str, training: Training) -> None:
@@ -54,7 +54,5 @@ def kill_worker(task: str, training: Training) -> None:
 
 
 def kill_training(training: Training) -> None:
-    """The trainer and its runner. There is a checkpoint: the training was held then."""
-    for process in training_processes(training.deployment):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    """There is a checkpoint: the training was held then."""
+    training.deployment.jobs.lose(training.jobs[-1])

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
 
+from detector_trainer import __version__ as trainer_version
+from house.assets import Partition
+from include import settings
 from include.dataset.sample import write_sample
 from include.documents import ResultDocument, State
-from include.laptop.leftovers import RUNNER, TRAINER, processes_of
 from tests.faults.deployment import Deployment, until
+from tests.faults.jobs import Attempt
+from training_jobs.job import job_prefix
 
 COLLECTION = "digits"
 SLOW = "slow"  # the same images; its training lasts for as long as a test needs it
@@ -39,7 +42,7 @@ LOOK = 0.01  # seconds between two looks; the gap between submitting and recordi
 
 
 class Phase(StrEnum):
-    """Where a run of train_local is, in order."""
+    """Where a run of the target's DAG is, in order."""
 
     BEFORE_SUBMIT = "before submit"
     SUBMITTING = "between submit and record"
@@ -68,31 +71,42 @@ Faults = dict[Phase, Callable[["Training"], None]]
 
 @dataclass
 class Training:
-    """A run of ``train_local`` for a generation of its own."""
+    """A run of the target's DAG for a generation of its own."""
 
     deployment: Deployment
     run: str
     submitter: psutil.Process | None = None  # of the running try of submit; looked up before there is no time for it
 
-    @property
-    def jobs(self) -> list[Path]:
-        """Folders of this training's attempts, the first one first.
+    @cached_property
+    def prefix(self) -> str:
+        """Of the names of its jobs."""
+        partition, store = Partition.parse(self.deployment.partition(self.run)), self.deployment.store
+        with_settings = settings.load(self.deployment.folder / "lanner.yaml")
+        plan, _ = partition.documents(store)
+        asked = next(entry for entry in plan.targets if entry.target == self.deployment.target)
+        return job_prefix(
+            with_settings.namespace,
+            self.deployment.target,
+            plan.dataset_id,
+            asked.configuration,
+            trainer_version,
+            plan.generation,
+        )
 
-        Every plan of these tests but the first asks for a new generation, so that is the plan's number.
-        """
-        collection, _, key = self.deployment.partition(self.run).partition(":")
-        found = sorted(self.deployment.jobs.glob(f"*-g{key.rpartition(':')[2]}-a*/job.json"))
-        return [file.parent for file in found if json.loads(file.read_text())["collection"] == collection]
+    @property
+    def jobs(self) -> list[Attempt]:
+        """This training's attempts, the first one first."""
+        return self.deployment.jobs.attempts(self.prefix)
 
     def phase(self) -> Phase | None:
         """The phase that shows now, if one does."""
         states = self.deployment.task_states(self.run)
         if states.get("submit") == "running":
-            started = [job for job in self.jobs if (job / "started").exists()]
+            started = self.jobs
             if not started and not (self.submitter and self.submitter.is_running()):
                 self.submitter = self.deployment.task_process(self.run, "submit")
             return Phase.SUBMITTING if started else Phase.BEFORE_SUBMIT
-        if states.get("wait") == "deferred" and self.jobs and steps_of(self.jobs[-1]):
+        if states.get("wait") == "deferred" and self.jobs and self.jobs[-1].steps():
             return Phase.WAITING
         for phase in (Phase.COLLECTING, Phase.EXPORTING, Phase.SCORING, Phase.REGISTERING):
             if states.get(phase.task) == "running":
@@ -122,19 +136,19 @@ class Training:
 
     def hold(self) -> None:
         """Stop the clock of the training once it has a checkpoint."""
-        until((self.jobs[-1] / "output" / "checkpoints" / "last" / "state.npz").exists, 240, "a checkpoint")
-        for process in training_processes(self.deployment):
+        until(self.jobs[-1].checkpoint.exists, 240, "a checkpoint")
+        for process in self.deployment.jobs.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def release(self) -> None:
-        for process in training_processes(self.deployment):
+        for process in self.deployment.jobs.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
 
     def result(self) -> ResultDocument:
         collection, _, key = self.deployment.partition(self.run).partition(":")
-        found = self.deployment.store.newest(ResultDocument, collection, f"{key}/local")
+        found = self.deployment.store.newest(ResultDocument, collection, f"{key}/{self.deployment.target}")
         assert found is not None, "no result was written"
         return found[1]
 
@@ -144,32 +158,16 @@ def declare(deployment: Deployment) -> None:
     images = deployment.folder / "images"
     write_sample(images, images=IMAGES)
     trainings = {COLLECTION: TRAINING, SLOW: TRAINING | {"steps": 100 * STEPS, "evaluate_every": 100 * STEPS}}
+    target: dict[str, Any] = {"preset": "sample"}
+    if deployment.cloud:
+        target["machines"] = deployment.cloud.machines
     collections = {
-        name: {"source": str(images), "targets": {"local": {"preset": "sample", "training": training}}}
+        name: {"source": str(images), "targets": {deployment.target: target | {"training": training}}}
         for name, training in trainings.items()
     }
     with (deployment.folder / "lanner.yaml").open("w") as file:
-        YAML().dump({"collections": collections}, file)
-
-
-def steps_of(job: Path) -> list[int]:
-    """The steps whose loss an attempt wrote down."""
-    try:
-        lines = (job / "output" / "metrics.jsonl").read_text().splitlines()
-    except FileNotFoundError:
-        return []
-    whole = [json.loads(line) for line in lines if line.endswith("}")]
-    return [line["step"] for line in whole if "loss" in line]
-
-
-def training_processes(deployment: Deployment) -> list[psutil.Process]:
-    """The trainers and their runners that this deployment has at work."""
-    found = []
-    for process in processes_of(deployment.laptop.home):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if {TRAINER, RUNNER} & set(process.cmdline()):
-                found.append(process)
-    return found
+        clouds = deployment.cloud.settings if deployment.cloud else {}
+        YAML().dump({**clouds, "collections": collections}, file)
 
 
 def said(result: ResultDocument) -> dict[str, Any]:
@@ -192,8 +190,9 @@ def assert_whole(training: Training, like: ResultDocument, attempts: int = 1) ->
     assert result.state is State.SUCCEEDED
     assert len(training.jobs) == attempts, training.jobs
     assert result.job == training.jobs[-1].name
-    steps = [step for job in training.jobs for step in steps_of(job)]
+    steps = [step for job in training.jobs for step in job.steps()]
     assert steps[-1] == STEPS
-    assert len(steps_of(training.jobs[-1])) == len(set(steps_of(training.jobs[-1]))), "a step was trained twice"
-    assert training_processes(deployment) == []
+    last = training.jobs[-1].steps()
+    assert len(last) == len(set(last)), "a step was trained twice"
+    assert deployment.jobs.processes() == []
     assert said(result) == said(like)

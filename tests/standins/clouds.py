@@ -41,6 +41,8 @@ class Cloud:
         standins: the servers by name, to be killed and started again.
         proxies: before which of them stands which proxy (its URL).
         bucket: folder that holds every object that was sent.
+        machines: two on which its target may train.
+        submission: end of the path to which jobs are submitted.
     """
 
     connections: dict[str, str]
@@ -48,6 +50,8 @@ class Cloud:
     standins: dict[str, Standin]
     proxies: dict[str, str]
     bucket: Path
+    machines: list[dict[str, Any]]
+    submission: str
 
 
 @contextlib.contextmanager
@@ -78,6 +82,8 @@ def google(state: Path, *vertex_options: str) -> Iterator[Cloud]:
             standins={"gcs": gcs, "vertex": vertex},
             proxies={"gcs": before_gcs.url, "vertex": before_vertex.url},
             bucket=state / "gcs" / "objects" / BUCKET,
+            machines=[{"preset": "cpu"}, {"preset": "cpu", "spot": True}],
+            submission="/customJobs",
         )
 
 

@@ -1,0 +1,88 @@
+"""What a cloud does to a run: calls that fail, answers that are lost, no room, no permission, minutes of silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from include.documents import Reason, ResultDocument, State
+from tests.faults.databases import in_clouds
+from tests.faults.deployment import Deployment
+from tests.faults.jobs import CloudJobs
+from tests.faults.training import COLLECTION, Phase, Training, assert_whole
+from tests.standins.clouds import Cloud
+from tests.standins.proxy_client import control, rule
+
+pytestmark = [pytest.mark.faults, in_clouds]
+DOWN_SECONDS = 120.0
+
+
+@pytest.fixture
+def cloud(deployment: Deployment) -> Iterator[Cloud]:
+    """The deployment's cloud; whatever a test broke is whole again after it."""
+    assert deployment.cloud is not None
+    yield deployment.cloud
+    for url in deployment.cloud.proxies.values():
+        control(url, "rules", method="DELETE")
+    deployment.stop_trainings()
+
+
+def test_a_fifth_of_all_calls_fail(deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument) -> None:
+    for number, url in enumerate(cloud.proxies.values()):
+        rule(url, fault="status", status=503, probability=0.07, seed=number)
+        rule(url, fault="status", status=429, retry_after=0.5, probability=0.07, seed=number + 10)
+        rule(url, fault="reset", probability=0.07, seed=number + 20)
+    training = Training(deployment, deployment.retrain(COLLECTION))
+    training.follow({})
+    for url in cloud.proxies.values():
+        assert sum(each["struck"] for each in control(url, "rules")) > 1, "too few calls were broken"
+    assert_whole(training, undisturbed)
+
+
+def test_the_answer_to_the_submission_is_lost(
+    deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument
+) -> None:
+    for url in cloud.proxies.values():
+        rule(url, method="POST", path=cloud.submission, fault="lost", count=1)
+    training = Training(deployment, deployment.retrain(COLLECTION))
+    training.follow({})
+    assert sum(each["struck"] for url in cloud.proxies.values() for each in control(url, "rules")) == 1
+    assert_whole(training, undisturbed)
+
+
+def test_without_room_the_next_machine_is_tried(
+    deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument
+) -> None:
+    cast(CloudJobs, deployment.jobs).wish("capacity")
+    training = Training(deployment, deployment.retrain(COLLECTION))
+    training.follow({})
+    assert_whole(training, undisturbed, attempts=2)
+
+
+def test_without_permission_nothing_is_tried_again_and_it_is_named(deployment: Deployment, cloud: Cloud) -> None:
+    cast(CloudJobs, deployment.jobs).wish("permission")
+    training = Training(deployment, deployment.retrain(COLLECTION))
+    training.follow({})
+    assert deployment.run_state(training.run) == "failed"
+    assert deployment.tries(training.run, "submit") == 1
+    assert training.jobs == []
+    result = training.result()
+    assert (result.state, result.reason) == (State.FAILED, Reason.PERMISSION)
+    assert "aiplatform.customJobs.create" in result.message
+
+
+def test_the_service_is_away_for_two_minutes(deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument) -> None:
+    """Its front end, that is: what trains goes on."""
+
+    def away(training: Training) -> None:
+        standin = cloud.standins[deployment.target]
+        standin.kill()
+        time.sleep(DOWN_SECONDS)
+        standin.start()
+
+    training = Training(deployment, deployment.retrain(COLLECTION))
+    training.follow({Phase.WAITING: away})
+    assert_whole(training, undisturbed)
