@@ -110,8 +110,8 @@ def _write_secret(file: Path, text: str) -> None:
     unfinished.replace(file)
 
 
-def free_port(preferred: int) -> int:
-    """The preferred port if nobody listens on it, else the next free one; says so.
+def free_port(preferred: int, *, quiet: bool = False) -> int:
+    """The preferred port if nobody listens on it, else the next free one; says so, unless it shall be quiet.
 
     It is reserved among us until this process ends: two that start at the same moment would both find it free, and
     one would talk to the other's Airflow.
@@ -119,7 +119,7 @@ def free_port(preferred: int) -> int:
     last = min(preferred + PORTS_TO_TRY - 1, LAST_PORT)
     for port in range(preferred, last + 1):
         if _reserve(port):
-            if port != preferred:
+            if port != preferred and not quiet:
                 print(f"Port {preferred} is taken; using {port}.")
             return port
     raise RuntimeError(f"Ports {preferred} to {last} are all taken. Say another: PORT=… make run")

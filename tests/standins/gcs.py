@@ -56,7 +56,7 @@ def gcs_standin(state: Path, port: int | None = None, region: str = REGION) -> S
     program = binary()
     if program is None:
         raise RuntimeError(why_not())
-    url = f"http://127.0.0.1:{port or free_port(FIRST_PORT)}"
+    url = f"http://127.0.0.1:{port or free_port(FIRST_PORT, quiet=True)}"
     command = [str(program), "-scheme", "http", "-host", "127.0.0.1", "-port", url.rsplit(":", 1)[1]]
     command += ["-backend", "filesystem", "-filesystem-root", str(state / "objects"), "-location", region.upper()]
     command += ["-external-url", url, "-public-host", url.removeprefix("http://"), "-log-level", "warn"]

@@ -15,7 +15,7 @@ FIRST_PORT = 18840
 
 def proxy_standin(state: Path, upstream: str) -> Standin:
     """A proxy before a stand-in, not yet started."""
-    port = free_port(FIRST_PORT)
+    port = free_port(FIRST_PORT, quiet=True)
     command = python_module("tests.standins.fault_proxy", "--port", str(port), "--upstream", upstream)
     return Standin("proxy", command, f"http://127.0.0.1:{port}", state, ready="/control/rules")
 

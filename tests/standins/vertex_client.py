@@ -23,7 +23,7 @@ PARENT = f"projects/{vertex.PROJECT_ID}/locations/us-central1"
 
 def vertex_standin(state: Path, gcs: str, *options: str, port: int | None = None) -> Standin:
     """The stand-in, not yet started; ``options`` as of ``python -m tests.standins.vertex``."""
-    chosen = port or free_port(FIRST_PORT)
+    chosen = port or free_port(FIRST_PORT, quiet=True)
     command = python_module(
         "tests.standins.vertex", "--port", str(chosen), "--state", str(state), "--gcs", gcs, *options
     )
