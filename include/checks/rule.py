@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Facts = TypeVar("Facts")
+
+
+class Fault(NamedTuple):
+    """What a rule found: what is wrong, how to mend it, and the same as Terraform where that can do it."""
+
+    wrong: str
+    remedy: str
+    terraform: str = ""
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,7 @@ class Finding:
     wrong: str  # what was found, and what was expected
     remedy: str  # what to do, with the command where there is one
     source: str  # URL of the documentation
+    terraform: str = ""  # the remedy for whoever keeps a project by Terraform
 
     def __str__(self) -> str:
         return f"{self.code}: {self.wrong} {self.remedy} ({self.source})"
@@ -32,10 +41,11 @@ class Rule(Generic[Facts]):
 
     code: str
     source: str
-    look: Callable[[Facts], Iterable[tuple[str, str]]]
+    look: Callable[[Facts], Iterable[Fault]]
 
     def findings(self, facts: Facts) -> list[Finding]:
-        return [Finding(self.code, wrong, remedy, self.source) for wrong, remedy in self.look(facts)]
+        found = self.look(facts)
+        return [Finding(self.code, fault.wrong, fault.remedy, self.source, fault.terraform) for fault in found]
 
 
 def check(rules: Sequence[Rule[Facts]], facts: Facts) -> list[Finding]:

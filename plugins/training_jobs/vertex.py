@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from include.checks.google import RULES
+from include.checks.google_gathering import gather
+from include.checks.google_machines import AskedMachine
 from include.checks.rule import check
 from include.costs.prices import PriceList
 from include.documents import SIDES, DatasetDocument, Reason, State
@@ -25,7 +28,6 @@ from include.settings import GoogleSettings
 from include.store import Store
 from training_jobs.bucket import claim, download
 from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
-from training_jobs.google_facts import gather
 from training_jobs.job import JobHandle, JobStatus, LogPage, TrainingJob
 from training_jobs.vertex_bucket import VertexBucket, data_folder
 from training_jobs.vertex_listing import NAMESPACE_LABEL, PREFIX_LABEL, VertexListing
@@ -33,6 +35,7 @@ from training_jobs.vertex_log import new_lines
 from training_jobs.vertex_machines import PRESETS, preset
 from training_jobs.vertex_states import LABEL, OWNER, status_of
 
+log = logging.getLogger(__name__)
 CLAIM_EXPIRES = timedelta(minutes=10)  # of one whose job never came: its claimant died between the two
 ANY_MACHINE = next(iter(PRESETS))
 
@@ -87,7 +90,16 @@ class VertexService:
                         "one of this project and name it as google.container in lanner.yaml (docs/google.md)."
                     )
         regions = [machine.get("region") or self.settings.region for machine in job.machines] or [self.settings.region]
-        facts = gather(self.cloud, self.settings.bucket, list(dict.fromkeys(regions)))
+        machines = [
+            AskedMachine(asked["preset"], asked.get("region") or self.settings.region, bool(asked.get("spot")))
+            for asked in job.machines or [{"preset": ANY_MACHINE}]
+            if asked["preset"] in PRESETS
+        ]
+        facts = gather(
+            self.cloud, self.settings.bucket, list(dict.fromkeys(regions)), machines, self.settings.service_account
+        )
+        for note in facts.unknown:
+            log.info("Not checked: %s", note)
         return faults + [str(finding) for finding in check(RULES, facts)]
 
     def find_or_submit(self, job: TrainingJob) -> JobHandle:

@@ -1,8 +1,4 @@
-"""What Vertex AI may train on: presets by name, as the worker pools of a custom job.
-
-Machine types and the accelerators that go with them: https://cloud.google.com/vertex-ai/docs/training/configure-compute
-The scale tiers of the service's predecessor map as BASIC → ``cpu``, BASIC_GPU → ``t4``, BASIC_TPU → ``tpu``.
-"""
+"""The machines of ``include.checks.google_machines`` as the worker pools of a custom job."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from include.checks import google_machines
 from include.costs.prices import WorkerPool
 
 MODULE = "detector_trainer"
@@ -23,24 +20,8 @@ PREBUILT = MappingProxyType({"cpu": "tf-cpu.2-17.py310", "gpu": "tf-gpu.2-17.py3
 
 
 @dataclass(frozen=True)
-class VertexMachine:
-    """One kind of machine, and how many of them.
-
-    Attributes:
-        machine_type: of Compute Engine.
-        accelerator: Vertex AI's name of it; empty: none.
-        accelerators: per machine.
-        workers: machines that train together.
-    """
-
-    machine_type: str
-    accelerator: str = ""
-    accelerators: int = 0
-    workers: int = 1
-
-    @property
-    def is_tpu(self) -> bool:
-        return self.machine_type.startswith(("cloud-tpu", "ct"))
+class VertexMachine(google_machines.Machine):
+    """One kind of machine, and how many of them."""
 
     @property
     def priced(self) -> list[WorkerPool]:
@@ -79,15 +60,7 @@ class VertexMachine:
 
 
 PRESETS: Mapping[str, VertexMachine] = MappingProxyType(
-    {
-        "cpu": VertexMachine("n1-standard-8"),
-        "t4": VertexMachine("n1-standard-8", "NVIDIA_TESLA_T4", 1),
-        "l4": VertexMachine("g2-standard-8", "NVIDIA_L4", 1),
-        "a100": VertexMachine("a2-highgpu-1g", "NVIDIA_TESLA_A100", 1),
-        "t4x4": VertexMachine("n1-standard-16", "NVIDIA_TESLA_T4", 4),
-        "workers": VertexMachine("n1-standard-8", workers=2),
-        "tpu": VertexMachine("cloud-tpu", "TPU_V2", 8),
-    }
+    {name: VertexMachine(**vars(machine)) for name, machine in google_machines.PRESETS.items()}
 )
 
 

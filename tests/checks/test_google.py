@@ -7,16 +7,31 @@ from dataclasses import replace
 import pytest
 
 from include.checks.google import RULES, GoogleFacts, covers
-from include.checks.rule import check
+from include.checks.google_account import holds
+from include.checks.google_gathering import limit_in
+from include.checks.google_machines import PRESETS, VERTEX, AskedMachine
+from include.checks.rule import Rule, check
+
+TRAINER = "trainer@our-project.iam.gserviceaccount.com"
+AGENT = "service-123@gcp-sa-aiplatform.iam.gserviceaccount.com"
+T4_QUOTA = f"{VERTEX}/custom_model_training_nvidia_t4_gpus"
 
 SOUND = GoogleFacts(
     project="our-project",
     bucket="our-bucket",
     caller="airflow@our-project.iam.gserviceaccount.com",
     regions=("us-central1",),
+    machines=(AskedMachine("t4", "us-central1"), AskedMachine("l4", "us-central1", spot=True)),
+    service_account=TRAINER,
     bucket_location="US-CENTRAL1",
     missing_apis=frozenset(),
     missing_permissions=frozenset(),
+    limits={("us-central1", T4_QUOTA): 1, ("us-central1", f"{VERTEX}/custom_model_training_cpus"): -1},
+    offered={("us-central1", "n1-standard-8"): True, ("us-central1", "nvidia-tesla-t4"): True},
+    account_exists=True,
+    account_uses_bucket=True,
+    agent=AGENT,
+    agent_acts=True,
 )
 FAULTS = {
     "API_DISABLED": (
@@ -33,6 +48,18 @@ FAULTS = {
         "gcloud projects add-iam-policy-binding our-project "
         "--member=serviceAccount:airflow@our-project.iam.gserviceaccount.com --role=roles/aiplatform.user",
     ),
+    "SERVICE_ACCOUNT": (
+        replace(SOUND, account_exists=False),
+        "gcloud iam service-accounts create trainer --project=our-project",
+    ),
+    "MACHINE_NOT_OFFERED": (
+        replace(SOUND, offered={("us-central1", "nvidia-tesla-t4"): False}),
+        "gcloud compute accelerator-types list --filter=name=nvidia-tesla-t4 --project=our-project",
+    ),
+    "QUOTA": (
+        replace(SOUND, limits={("us-central1", T4_QUOTA): 0}),
+        f"gcloud beta quotas info list --service={VERTEX} --project=our-project --filter=metric={T4_QUOTA}",
+    ),
 }
 
 
@@ -45,8 +72,8 @@ def test_what_could_not_be_learned_is_not_judged() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_each_fault_is_found_alone_with_its_remedy(rule: object) -> None:
-    code = rule.code  # type: ignore[attr-defined]
+def test_each_fault_is_found_alone_with_its_remedy(rule: Rule[GoogleFacts]) -> None:
+    code = rule.code
     facts, remedy = FAULTS[code]
     [finding] = check(RULES, facts)
     assert finding.code == code
@@ -73,3 +100,88 @@ def test_permissions_on_the_bucket_are_granted_on_the_bucket() -> None:
 )
 def test_where_a_bucket_lies(location: str, region: str, held: bool) -> None:
     assert covers(location, region) is held
+
+
+def test_what_terraform_can_mend_is_said_as_terraform() -> None:
+    """Only a bucket that lies elsewhere and a machine that is nowhere near need a decision first."""
+    without = {code for code, (facts, _) in FAULTS.items() if not check(RULES, facts)[0].terraform}
+    assert without == {"BUCKET_ELSEWHERE", "MACHINE_NOT_OFFERED"}
+
+
+def test_to_act_as_the_jobs_account_is_granted_on_that_account() -> None:
+    [finding] = check(RULES, replace(SOUND, missing_permissions=frozenset({"iam.serviceAccounts.actAs"})))
+    assert f"gcloud iam service-accounts add-iam-policy-binding {TRAINER} --project=our-project" in finding.remedy
+    assert "--role=roles/iam.serviceAccountUser" in finding.remedy
+
+
+def test_a_person_who_asks_is_granted_by_their_own_name() -> None:
+    facts = replace(SOUND, caller="", missing_permissions=frozenset({"logging.logEntries.list"}))
+    [finding] = check(RULES, facts)
+    assert '--member=user:"$(gcloud config get account)"' in finding.remedy
+
+
+def test_the_jobs_account_needs_the_bucket_and_the_agent_needs_the_account() -> None:
+    found = check(RULES, replace(SOUND, account_uses_bucket=False, agent_acts=False))
+    assert [finding.code for finding in found] == ["SERVICE_ACCOUNT"] * 2
+    assert f"--member=serviceAccount:{TRAINER} --role=roles/storage.objectUser" in found[0].remedy
+    assert f"--member=serviceAccount:{AGENT} --role=roles/iam.serviceAccountTokenCreator" in found[1].remedy
+
+
+@pytest.mark.parametrize(("spot", "prefix"), [(False, ""), (True, "preemptible_")])
+def test_every_preset_takes_its_quota(spot: bool, prefix: str) -> None:
+    took = {name: dict(machine.quota_use(spot=spot)) for name, machine in PRESETS.items()}
+    common = f"{VERTEX}/custom_model_training_{prefix}"
+    assert took == {
+        "cpu": {f"{common}cpus": 8},
+        "t4": {f"{common}cpus": 8, f"{common}nvidia_t4_gpus": 1},
+        "l4": {f"{common}g2_cpus": 8, f"{common}nvidia_l4_gpus": 1},
+        "a100": {f"{common}a2_cpus": 12, f"{common}nvidia_a100_gpus": 1},
+        "t4x4": {f"{common}cpus": 16, f"{common}nvidia_t4_gpus": 4},
+        "workers": {f"{common}cpus": 16},
+        "tpu": {f"{common}tpu_v2": 8},
+    }
+
+
+def bucket(limit: str | None, **dimensions: str) -> dict[str, object]:
+    return {"dimensions": dimensions} | ({} if limit is None else {"effectiveLimit": limit})
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ([[bucket("1"), bucket("4", region="us-central1")]], 4),
+        ([[bucket("1"), bucket("4", region="europe-west4")]], 1),
+        ([[bucket(None)]], 0),
+        ([[bucket("-1")]], -1),
+        ([[bucket("-1")], [bucket("7")]], 7),
+        ([[bucket("7", region="europe-west4")]], None),
+        ([], None),
+    ],
+    ids=["region", "default", "nought is left out", "unlimited", "the least", "not there", "none"],
+)
+def test_a_quota_in_a_region(limits: list[list[dict[str, object]]], expected: int | None) -> None:
+    metric = {"consumerQuotaLimits": [{"quotaBuckets": buckets} for buckets in limits]}
+    assert limit_in(metric, "us-central1") == expected
+
+
+def policy(role: str, member: str, **more: object) -> dict[str, object]:
+    return {"bindings": [{"role": role, "members": [member], **more}]}
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ([policy("roles/storage.objectUser", f"serviceAccount:{TRAINER}")], True),
+        ([None, policy("roles/storage.objectUser", f"serviceAccount:{TRAINER}")], True),
+        ([policy("roles/storage.objectViewer", f"serviceAccount:{TRAINER}")], False),
+        ([policy("roles/storage.objectUser", "serviceAccount:another@p.iam.gserviceaccount.com")], False),
+        ([{}], False),
+        ([None], None),
+        ([policy("projects/p/roles/ours", f"serviceAccount:{TRAINER}")], None),
+        ([policy("roles/storage.objectUser", "group:trainers@example.com")], None),
+        ([policy("roles/storage.objectUser", f"serviceAccount:{TRAINER}", condition={"expression": "x"})], None),
+    ],
+    ids=["held", "held in one", "too little", "another", "empty", "unread", "custom role", "group", "condition"],
+)
+def test_what_policies_tell_of_an_account(policies: list[dict[str, object] | None], expected: bool | None) -> None:
+    assert holds(TRAINER, {"roles/storage.objectUser"}, policies) is expected
