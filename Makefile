@@ -18,9 +18,11 @@ MINUTES ?=
 CONFIG ?=
 SPLIT ?=
 TARGETS ?=
+TARGET ?=
+BUDGET ?=
 HOMES ?=
 
-.PHONY: help run rehearse test test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
+.PHONY: help run rehearse smoke test test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
 
 help: ## this list
 	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [TARGETS=vertex] [PORT=8080]"
@@ -42,6 +44,9 @@ airflow: $(VENV)/ready ## Airflow's UI on this project's DAGs, and nothing start
 
 tensorboard: $(VENV)/ready ## curves and pictures of all trainings on this machine
 	$(VENV)/bin/tensorboard --logdir $${LANNER_HOME:-.lanner}/jobs --host 127.0.0.1
+
+smoke: $(VENV)/ready ## the smallest real training in a cloud, with your connection; then all of it is removed TARGET=vertex BUDGET=dollars
+	@$(PYTHON) -m training_jobs.smoke --target '$(TARGET)' --budget '$(BUDGET)'
 
 test: $(VENV)/ready system ## all tests
 	$(PYTHON) -m pytest

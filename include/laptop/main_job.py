@@ -32,6 +32,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         "Without --data: on handwritten digits, made on the spot.",
     )
     parser.add_argument("--data", help=f"images with Pascal VOC XML or COCO JSON: {FORMS}")
+    parser.add_argument(
+        "--collection", metavar="NAME", help="a collection of lanner.yaml as it stands, instead of --data"
+    )
     parser.add_argument("--weights", help="imagenet (needs network), none, or a .weights.h5 file")
     parser.add_argument("--minutes", type=float, help="limit of the training itself")
     parser.add_argument(
@@ -57,7 +60,9 @@ def main(given: Sequence[str] | None = None) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):  # both end it in order: everything is stopped
             signal.signal(number, signal.default_int_handler)
         with alone(settings.load().home):
-            collection = None if asked.only_ui else declare_collection(asked)
+            collection = None if asked.only_ui else asked.collection or declare_collection(asked)
+            if collection:
+                settings.load().collection(collection)
             with running_airflow() as laptop:
                 api = Api(laptop.url, USER, laptop.secret("password"))
                 wait_until_ready(api, laptop, DAGS | training_dags(collection))

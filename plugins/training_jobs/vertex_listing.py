@@ -49,17 +49,30 @@ class VertexListing:
             if status_of(twin).active:
                 self.cancel(twin)
 
+    def all(self) -> list[dict[str, Any]]:
+        """Every job of the namespace."""
+        return list(self._matching(f'labels.{NAMESPACE_LABEL}="{self.namespace}"'))
+
+    def delete(self, job: dict[str, Any]) -> None:
+        """Forget a job that has ended."""
+        self.cloud.call(self.cloud.custom_jobs(_region_of(job)).delete(name=job["name"]))
+
     def parent(self, region: str) -> str:
         return f"projects/{self.cloud.project}/locations/{region}"
 
     def _listed(self, names: Collection[str]) -> Iterator[dict[str, Any]]:
-        """Jobs of these names, and perhaps others: one listing for each region."""
+        """Jobs of these names, and perhaps others."""
         prefixes = sorted({name.rpartition("-a")[0] for name in names})
         if len(prefixes) <= MOST_PREFIXES:
             wanted = " OR ".join(f'labels.{PREFIX_LABEL}="{prefix}"' for prefix in prefixes)
         else:
             wanted = f'labels.{NAMESPACE_LABEL}="{self.namespace}"'
-        for region in self.regions if prefixes else ():
+        if prefixes:
+            yield from self._matching(wanted)
+
+    def _matching(self, wanted: str) -> Iterator[dict[str, Any]]:
+        """What a filter lets through: one listing for each region."""
+        for region in self.regions:
             jobs = self.cloud.custom_jobs(region)
             request = jobs.list(parent=self.parent(region), filter=wanted, pageSize=PAGE)
             while request is not None:

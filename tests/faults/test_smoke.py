@@ -1,0 +1,55 @@
+"""`make smoke`, rehearsed: it trains, and leaves nothing in the cloud nor here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from include.settings import PROJECT
+from tests.standins.clouds import CLOUDS, NoStandin
+from tests.standins.vertex_client import VertexClient
+
+pytestmark = [pytest.mark.faults, pytest.mark.clouds]
+SECONDS = 420
+
+
+def smoke(folder: Path, budget: str, **connections: str) -> subprocess.CompletedProcess[str]:
+    environment = {"LANNER_HOME": str(folder / "state"), "LANNER_SETTINGS": str(folder / "lanner.yaml"), "CI": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "training_jobs.smoke", "--target", "vertex", "--budget", budget],
+        cwd=PROJECT,
+        env=os.environ | environment | connections,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
+def test_it_trains_and_removes_everything(tmp_path: Path) -> None:
+    try:
+        context = CLOUDS["vertex"](tmp_path / "standins")
+        with context as cloud, (tmp_path / "lanner.yaml").open("w") as file:
+            YAML().dump(cloud.settings, file)
+            file.flush()
+            kept = cloud.bucket / "lanner" / "ours"
+            kept.parent.mkdir(parents=True)
+            kept.write_text("what was there before")
+
+            too_dear = smoke(tmp_path, "0.01", **cloud.connections)
+            assert too_dear.returncode == 1, too_dear.stdout + too_dear.stderr
+            assert "$0.01 is left of the budget" in too_dear.stdout.replace("\n", " ")
+
+            done = smoke(tmp_path, "1", **cloud.connections)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "It works." in done.stdout
+            client = VertexClient(cloud.standins["vertex"].url)
+            assert client.jobs.list(parent=client.parent).execute() == {}
+            assert [file for file in cloud.bucket.rglob("*") if file.is_file()] == [kept]
+            assert not (tmp_path / "state" / "smoke").exists()
+    except NoStandin as why:
+        pytest.skip(str(why))
