@@ -74,7 +74,8 @@ class GoogleProject:
     def storage(self) -> Client:
         from google.cloud import storage
 
-        options = {"api_endpoint": self.endpoints["storage"]} if "storage" in self.endpoints else None
+        self._check_endpoint("storage")
+        options = {"api_endpoint": self.endpoints["storage"]} if self.endpoints else None
         return storage.Client(self.project, self.credentials, client_options=options)
 
     def call(self, request: Any, *, retries: int = READ_RETRIES) -> dict[str, Any]:
@@ -84,12 +85,14 @@ class GoogleProject:
             retries: after a 429, a 5xx or a broken connection. None for what must not be done twice.
 
         Raises:
-            PermissionError: the credentials may not do this; the service's own words name what is missing.
+            PermissionError: the credentials may not do this, or are none any more; the service's own words name what is
+                missing.
             ValueError: the service finds the request wrong.
             FileNotFoundError: there is no such thing.
             GoogleCallFailed: anything that may go better next time.
         """
         import httplib2
+        from google.auth.exceptions import GoogleAuthError, TransportError
         from google_auth_httplib2 import AuthorizedHttp
         from googleapiclient.errors import HttpError
 
@@ -98,30 +101,39 @@ class GoogleProject:
             return request.execute(http=http, num_retries=retries)
         except HttpError as error:
             raise _explained(error) from error
+        except GoogleAuthError as error:
+            passing = error.retryable or isinstance(error, TransportError)
+            kind = GoogleCallFailed if passing else PermissionError
+            raise kind(f"The credentials were refused before {request.uri} could be asked: {error}") from error
         except (OSError, httplib2.HttpLib2Error) as error:
             raise GoogleCallFailed(f"{request.uri} could not be asked: {error!r}") from error
 
-    def discovered(self, service: str, version: str, host: str = "") -> Any:
+    def discovered(self, service: str, version: str, host: str = "", path: str = "") -> Any:
         """A service by the description that Google's API client brings along.
 
         Args:
             host: its name before ``.googleapis.com``, where it is not that of the service.
+            path: before those of its methods, which the description leaves out for some ("compute/v1/").
 
         Raises:
             LookupError: other endpoints are named, and none for this service: a rehearsal must not ask Google.
         """
         from googleapiclient.discovery import build
 
-        if self.endpoints and service not in self.endpoints:
-            raise LookupError(f"other endpoints than Google's are named, and none for {service}")
+        self._check_endpoint(service)
+        endpoint = self.endpoints.get(service, f"https://{host or service}.googleapis.com")
         return build(
             service,
             version,
             credentials=self.credentials,
-            client_options={"api_endpoint": self.endpoints.get(service, f"https://{host or service}.googleapis.com")},
+            client_options={"api_endpoint": f"{endpoint}/{path}" if path else endpoint},
             static_discovery=True,
             cache_discovery=False,
         )
+
+    def _check_endpoint(self, service: str) -> None:
+        if self.endpoints and service not in self.endpoints:
+            raise LookupError(f"other endpoints than Google's are named, and none for {service}")
 
 
 def _explained(error: Any) -> Exception:

@@ -46,3 +46,9 @@ class GoogleFacts:
     agent: str = ""
     agent_acts: bool | None = None
     unknown: tuple[str, ...] = ()
+
+    @property
+    def anything_known(self) -> bool:
+        """Was anything learned at all? If not, the credentials or the network are at fault, and no rule has spoken."""
+        looked = (self.bucket_location, self.missing_apis, self.missing_permissions, self.account_exists)
+        return any(each is not None for each in looked) or bool(self.limits or self.offered)

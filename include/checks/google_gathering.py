@@ -184,7 +184,7 @@ def _offered(project: GoogleProject, machines: Iterable[AskedMachine], notes: No
 
 def _regions_with(project: GoogleProject, name: str) -> set[str]:
     """The regions of which a zone has a machine type or an accelerator."""
-    compute = project.discovered("compute", "v1")
+    compute = project.discovered("compute", "v1", path="compute/v1/")
     kind = "acceleratorTypes" if name.startswith("nvidia-") else "machineTypes"
     resource = getattr(compute, kind)()
     request = resource.aggregatedList(project=project.project, filter=f'name = "{name}"')

@@ -1,0 +1,117 @@
+"""Looks whether a cloud is ready for trainings, by hand, without Airflow."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from include import settings
+from include.checks.google_machines import PRESETS
+from include.checks.google_setup import asked_machines, look, make_bucket, report
+from include.google_project import GoogleCallFailed, GoogleProject
+from include.settings import GoogleSettings, Machine
+
+READY, MISSING, WRONG = 0, 1, 2  # exit codes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        return check_google(options)
+    except (OSError, ValueError, GoogleCallFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m include.checks",
+        description="Looks whether a cloud is ready for trainings, and says what is missing, with the command that "
+        "mends it. It looks only, unless asked to make something, and nothing that it does costs money.",
+    )
+    clouds = parser.add_subparsers(metavar="CLOUD", required=True)
+    google = clouds.add_parser(
+        "google",
+        help="APIs, bucket, permissions, service account, machines and quota for Vertex AI",
+        description="Looks with the SDK's own credentials: those of `gcloud auth application-default login`, or of the "
+        "key file that GOOGLE_APPLICATION_CREDENTIALS names. Airflow's connection is looked at by the DAG setup_google."
+        " Defaults are those of lanner.yaml.",
+        epilog="Exit code: 0 nothing is missing, 1 something is, 2 it could not look at all. What a permission or an "
+        "API that is off kept from being looked at is listed, and does not count as missing. "
+        "examples: python -m include.checks google --bucket our-bucket --machine t4 --spot     "
+        "python -m include.checks google --terraform > missing.tf",
+    )
+    google.add_argument("--project", help="its id (default: google.project in lanner.yaml, else the credentials')")
+    google.add_argument("--bucket", help="without gs://")
+    google.add_argument("--region", help="of the jobs and the bucket")
+    google.add_argument("--service-account", metavar="EMAIL", help="that jobs run as")
+    google.add_argument(
+        "--machine",
+        action="append",
+        choices=PRESETS,
+        help=f"on which to train: {', '.join(PRESETS)}; again for more (default: those of the targets named vertex)",
+        metavar="PRESET",
+    )
+    google.add_argument("--spot", action="store_true", help="of --machine: may be taken away, has quotas of its own")
+    google.add_argument("--create-bucket", action="store_true", help="make the bucket if there is none")
+    google.add_argument(
+        "--terraform", action="store_true", help="print what is missing as Terraform; all else goes to standard error"
+    )
+    google.add_argument(
+        "--endpoint",
+        action="append",
+        default=[],
+        metavar="SERVICE=URL",
+        help="where a service answers instead of Google's own, for rehearsals and private networks; again for more. "
+        "The others are not asked then",
+    )
+    return parser
+
+
+def check_google(options: argparse.Namespace) -> int:
+    google, machines = _asked(options)
+    project = GoogleProject.of_environment(google.project, dict(_pair(text) for text in options.endpoint))
+    talk = sys.stderr if options.terraform else sys.stdout
+    asked = asked_machines(google, machines)
+    facts, findings = look(project, google, asked)
+    if options.create_bucket and facts.bucket_location == "":
+        make_bucket(project, google, lambda words: print(words, file=talk))
+        facts, findings = look(project, google, asked)
+    elif options.create_bucket:
+        known = f"is there, in {facts.bucket_location}" if facts.bucket_location else "cannot be looked at (see below)"
+        print(f"gs://{google.bucket} {known}: nothing was made.", file=talk)
+    print(report(facts, findings), file=talk)
+    if options.terraform:
+        print("\n\n".join(dict.fromkeys(finding.terraform for finding in findings if finding.terraform)))
+    if not facts.anything_known:
+        return WRONG
+    return MISSING if findings else READY
+
+
+def _asked(options: argparse.Namespace) -> tuple[GoogleSettings, list[Machine]]:
+    """lanner.yaml's settings, and on top of them the command line's."""
+    current = settings.load()
+    fields = current.google.model_dump() if current.google else {}
+    given = {name: getattr(options, name) for name in ("project", "bucket", "region", "service_account")}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    if "bucket" not in fields:
+        raise ValueError(
+            f"No bucket is named: use --bucket, or add a section google: to {settings.settings_file()}; docs/google.md "
+            "has an example."
+        )
+    if options.spot and not options.machine:
+        raise ValueError("--spot needs --machine; the machines of lanner.yaml say so themselves.")
+    machines = [Machine(preset=name, spot=options.spot) for name in options.machine or ()]
+    return GoogleSettings(**fields), machines or current.machines("vertex")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    service, equals, url = text.partition("=")
+    if not (equals and url.startswith(("http://", "https://"))):
+        raise ValueError(f"--endpoint {text}: expected SERVICE=URL, such as storage=http://127.0.0.1:9001.")
+    return service, url.rstrip("/")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
