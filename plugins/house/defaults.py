@@ -15,6 +15,7 @@ class Tag(StrEnum):
     DATA = "data"
     TRAINING = "training"
     COMPARISON = "comparison"
+    SETUP = "setup"
 
 
 # What a person has to mend is not tried again; what a network or a machine did is.

@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 DAG_FILES = sorted((PROJECT / "dags").glob("*.py"))
 
 SETTINGS = """\
+google: {bucket: our-bucket}
 collections:
   raccoon: {source: "images/{batch}", schedule: "0 0 * * *", start: "2026-11-01"}
   digits: {source: images, targets: {local: {}, vertex: {machines: [{preset: t4}]}}}
@@ -44,6 +45,7 @@ def test_the_pipelines_are_there(dags: dict[str, DAG]) -> None:
         "train_local",
         "train_vertex",
         "compare_detectors",
+        "setup_google",
     }
 
 

@@ -1,0 +1,59 @@
+"""The tasks of the DAG ``setup_google``: the checks of ``include.checks``, through an Airflow connection."""
+
+from __future__ import annotations
+
+from include.checks.google_setup import asked_machines, look, make_bucket, report
+from include.settings import GoogleSettings, Machine, Settings
+from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
+
+
+class NotReady(ValueError):
+    """The project lacks something; trying again does not help."""
+
+
+def make_missing_bucket(settings: Settings) -> None:
+    """Make the bucket if there is none.
+
+    Raises:
+        GoogleCallFailed: it could not be learned whether there is one.
+        PermissionError, ValueError: as ``create_bucket``.
+    """
+    google, cloud = _opened(settings)
+    facts, _ = look(cloud, google, ())
+    if facts.bucket_location is None:
+        raise GoogleCallFailed("\n".join(facts.unknown))
+    if facts.bucket_location:
+        print(f"gs://{google.bucket} is there, in {facts.bucket_location}: nothing was made.")
+    else:
+        make_bucket(cloud, google)
+
+
+def require_ready(settings: Settings, machine: str = "", *, spot: bool = False) -> None:
+    """Print all that was found.
+
+    Args:
+        machine: preset to look at; empty: those of lanner.yaml.
+        spot: of ``machine``.
+
+    Raises:
+        NotReady: something is missing.
+        GoogleCallFailed: nothing could be learned.
+        ValueError: ``spot`` without a machine, or a preset that there is not.
+    """
+    if spot and not machine:
+        raise ValueError("Spot needs a machine; lanner.yaml says of its own machines whether they are spot.")
+    google, cloud = _opened(settings)
+    machines = [Machine(preset=machine, spot=spot)] if machine else settings.machines("vertex")
+    facts, findings = look(cloud, google, asked_machines(google, machines))
+    print(report(facts, findings))
+    if not facts.anything_known:
+        raise GoogleCallFailed("Nothing could be looked at; the log says why.")
+    if findings:
+        codes = ", ".join(dict.fromkeys(finding.code for finding in findings))
+        raise NotReady(f"Not ready for trainings: {codes}. The log says how to mend each.")
+
+
+def _opened(settings: Settings) -> tuple[GoogleSettings, GoogleCloud]:
+    if settings.google is None:
+        raise ValueError("lanner.yaml has no section google: (docs/google.md).")
+    return settings.google, GoogleCloud.of_connection(settings.google.connection, settings.google.project)
