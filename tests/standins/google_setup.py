@@ -1,8 +1,8 @@
 """A strict stand-in for what ``include.checks`` asks of a Google Cloud project, and for making its bucket.
 
 Service Usage, Resource Manager, IAM, Compute Engine, the buckets (not the objects) of Cloud Storage, and the tokens of
-a service account's key, on 127.0.0.1, in a thread of the test. A call without a token, of an API that is off, or without its
-permission is refused in the services' way; a field of a bucket that the service does not know is refused too.
+a service account's key, on 127.0.0.1, in a thread of the test. Refused in the services' way: a call without a token, of
+an API that is off, without its permission; a field of a bucket that the service does not know.
 Not compared with the real services: shapes are those of the descriptions that Google's API client brings along.
 """
 
