@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from detector_trainer.clouds import mounted_path
+from detector_trainer.clouds import mounted_path, with_mounted_weights
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.files import write_json
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("failure.json", "summary.json"):
         (output / name).unlink(missing_ok=True)
     try:
-        configuration = Configuration.read(options.config)
+        configuration = with_mounted_weights(Configuration.read(options.config))
         prepare_tensorflow()
         from detector_trainer.loop import Stopped
         from detector_trainer.training import train

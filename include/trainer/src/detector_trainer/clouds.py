@@ -6,6 +6,9 @@ import argparse
 import os
 from pathlib import Path
 
+from detector_trainer.configuration import Configuration
+from detector_trainer.errors import BadInput
+
 GCS_MOUNT = "GCS_MOUNT"  # environment variable: the folder in which Google Cloud's buckets are mounted
 VERTEX_MOUNT = "/gcs"  # https://cloud.google.com/vertex-ai/docs/training/cloud-storage-file-system
 
@@ -28,3 +31,17 @@ def mounted_path(location: str) -> Path:
     if scheme != "gs" or not bucket or {"", ".", ".."}.intersection([bucket, *parts]):
         raise argparse.ArgumentTypeError(f"{location!r} is neither a path nor gs://bucket/prefix")
     return Path(os.environ.get(GCS_MOUNT, VERTEX_MOUNT), bucket, *parts)
+
+
+def with_mounted_weights(configuration: Configuration) -> Configuration:
+    """The configuration with its starting weights as a path of this machine, where it names an object of a bucket.
+
+    Raises:
+        BadInput: the weights are an address of another kind.
+    """
+    if "://" not in configuration.weights:
+        return configuration
+    try:
+        return configuration.replace(weights=str(mounted_path(configuration.weights)))
+    except argparse.ArgumentTypeError as wrong:
+        raise BadInput(f"Configuration: weights: {wrong}.") from wrong
