@@ -46,6 +46,7 @@ def test_the_pipelines_are_there(dags: dict[str, DAG]) -> None:
         "train_vertex",
         "compare_detectors",
         "setup_google",
+        "export_model",
     }
 
 
