@@ -10,7 +10,7 @@ def describe(project: str, bucket: str, region: str) -> str:
     return (
         f"Making gs://{bucket} in {region}, for project {project}: access by roles alone (uniform bucket-level access),"
         " never public (public access prevention enforced). Nothing in it is ever deleted by itself; docs/google.md "
-        "says how old jobs are."
+        "says how to have old jobs deleted."
     )
 
 
