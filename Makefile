@@ -13,6 +13,7 @@ PYTHON3 ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do 
 	&& { $$p -c 'import sys; print(sys.executable)'; break; }; done)
 
 DATA ?=
+COLLECTION ?=
 WEIGHTS ?=
 MINUTES ?=
 CONFIG ?=
@@ -27,9 +28,10 @@ HOMES ?=
 help: ## this list
 	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [TARGETS=vertex] [PORT=8080]"
 	@echo "            DATA: images with Pascal VOC XML or COCO JSON; without it, handwritten digits made on the spot"
+	@echo "make run    COLLECTION=name   as lanner.yaml has it"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 
-RUN_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
+RUN_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(COLLECTION),--collection '$(COLLECTION)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
 	$(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(SPLIT),--split '$(SPLIT)') \
 	$(if $(TARGETS),--targets '$(TARGETS)')
 

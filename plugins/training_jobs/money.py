@@ -6,7 +6,7 @@ A job that costs nothing where it runs is in no ledger.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -79,7 +79,8 @@ class Purse:
             UnknownPrice: of one of the machines.
         """
         choices = [replace(job, machine=number) for number in range(len(job.machines))] if job.attempt == 1 else [job]
-        others = [account for account in self._attempts().values() if account.job != job.name]
+        known = self._attempts()
+        others = [account for account in known.values() if account.job != job.name]
         for choice in choices or [job]:
             reason = refuse(
                 self.service.cost(choice, job.max_seconds),
@@ -92,7 +93,7 @@ class Purse:
         estimate = self.service.cost(job, job.max_seconds)
         if estimate:
             note = f"{_machine(job)}, at most {job.max_seconds / HOUR:g} h"
-            reserve(self.ledger, self._entry(job.name, Kind.ESTIMATED, estimate, note), self.monthly)
+            reserve(self.ledger, self._entry(known, job.name, Kind.ESTIMATED, estimate, note), self.monthly)
             print(f"{job.name} can cost {dollars(estimate)} at most ({note}).")
 
     def meter(self, job: TrainingJob) -> dict[str, Any] | None:
@@ -100,25 +101,27 @@ class Purse:
         hourly = self.service.cost(job, HOUR)
         if not hourly:
             return None
-        others = sum((a.spent for a in self._attempts().values() if a.job != job.name), NOTHING)
+        known = self._attempts()
+        others = sum((account.spent for account in known.values() if account.job != job.name), NOTHING)
         left = None if self.budget is None else float(max(self.budget - others, NOTHING))
-        return Meter(job.collection, job.target, job.name, self._month(job.name), float(hourly), left).as_dict()
+        return Meter(job.collection, job.target, job.name, _month(known, job.name), float(hourly), left).as_dict()
 
     def settle(self, history: Sequence[JobStatus]) -> tuple[float, list[str]]:
         """Record how every attempt ended. Returns what all of them came to in US dollars, and a line for each.
 
         A promise whose job never came is taken back.
         """
+        known = self._attempts()
         for number, status in enumerate(history):
             attempt = self.job.after(history[:number])
             spent = self.service.cost(attempt, status.seconds or 0.0)
             if not status.active and self.service.cost(attempt, HOUR):
                 kind = Kind.CANCELLED if status.state is State.CANCELLED else Kind.FINAL
-                self.ledger.append(self._entry(attempt.name, kind, spent, _machine(attempt)))
-        known = self._attempts()
+                self.ledger.append(self._entry(known, attempt.name, kind, spent, _machine(attempt)))
         for account in known.values():
             if account.job not in {status.name for status in history} and not account.ended:
-                self.ledger.append(self._entry(account.job, Kind.CANCELLED, NOTHING, "never submitted"))
+                self.ledger.append(self._entry(known, account.job, Kind.CANCELLED, NOTHING, "never submitted"))
+        known = self._attempts()
         lines = [f"{name}: {report(account, budget=self.budget)}" for name, account in known.items()]
         return float(sum((account.spent for account in known.values()), NOTHING)), lines
 
@@ -130,12 +133,13 @@ class Purse:
             if name.rpartition("-a")[0] == self.job.prefix
         }
 
-    def _month(self, name: str) -> str:
-        account = self._attempts().get(name)
-        return account.month if account else month_of(datetime.now(UTC))
+    def _entry(self, known: Mapping[str, JobAccount], name: str, kind: Kind, amount: Decimal, note: str) -> Entry:
+        return _entry(self.job.collection, self.job.target, name, _month(known, name), kind, amount, note)
 
-    def _entry(self, name: str, kind: Kind, amount: Decimal, note: str = "") -> Entry:
-        return _entry(self.job.collection, self.job.target, name, self._month(name), kind, amount, note)
+
+def _month(known: Mapping[str, JobAccount], name: str) -> str:
+    """The month in which a job was submitted; this one, if it is about to be."""
+    return known[name].month if name in known else month_of(datetime.now(UTC))
 
 
 def _entry(collection: str, target: str, job: str, month: str, kind: Kind, amount: Decimal, note: str = "") -> Entry:
