@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 WORKERS = 8
 READ_BYTES = 1 << 20
+PIECES_BYTES = 64 << 20  # of large files that are held in memory at a time, all workers together
+PIECE_UNIT = 256 << 10  # Cloud Storage takes multiples of it
+SENT_WHOLE = 8 << 20  # bytes up to which Google's client sends a file in one call
 TIMEOUT = 120  # seconds without an answer
 
 
@@ -52,13 +55,14 @@ def upload(bucket: Bucket, files: Mapping[str, Path], say: Callable[[str], None]
         TransferDamaged: an object's checksum is not its file's after it was sent.
     """
     there = _listed(bucket, files)
+    piece = _piece(files.values())
 
     def send(name: str) -> int | None:
         file, blob = files[name], there.get(name)
         checksum = crc32c_of(file)
         if blob is not None and blob.crc32c == checksum:
             return None
-        _send(bucket, name, file, checksum, blob.generation if blob is not None else 0)
+        _send(bucket.blob(name, chunk_size=piece), file, checksum, blob.generation if blob is not None else 0)
         say(f"{name}: {file.stat().st_size / 1e6:.1f} MB")
         return file.stat().st_size
 
@@ -149,18 +153,24 @@ def _listed(bucket: Bucket, names: Iterable[str]) -> dict[str, Blob]:
     return {blob.name: blob for blobs in listings for blob in blobs if blob.name in wanted}
 
 
-def _send(bucket: Bucket, name: str, file: Path, checksum: str, generation: int) -> None:
+def _piece(files: Iterable[Path]) -> int:
+    """Bytes of a large file to be sent in one call. The client's own 100 MiB would be held once for each worker."""
+    large = sum(file.stat().st_size > SENT_WHOLE for file in files)
+    share = PIECES_BYTES // max(min(large, WORKERS), 1)
+    return share - share % PIECE_UNIT
+
+
+def _send(blob: Blob, file: Path, checksum: str, generation: int) -> None:
     from google.api_core.exceptions import PreconditionFailed
 
-    blob = bucket.blob(name)
     try:
         blob.upload_from_filename(str(file), if_generation_match=generation, timeout=TIMEOUT, checksum="crc32c")
     except PreconditionFailed:  # another was faster, or it was we ourselves and the answer was lost
         blob.reload(timeout=TIMEOUT)
     if blob.crc32c != checksum:
         raise TransferDamaged(
-            f"gs://{bucket.name}/{name} has CRC-32C {blob.crc32c}, {file} has {checksum}. Something else writes "
-            "there, or the transfer was damaged; clear the task to send it again."
+            f"gs://{blob.bucket.name}/{blob.name} has CRC-32C {blob.crc32c}, {file} has {checksum}. Something else "
+            "writes there, or the transfer was damaged; clear the task to send it again."
         )
 
 

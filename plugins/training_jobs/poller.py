@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from training_jobs.job import JobStatus, LogPage
 from training_jobs.targets import open_service
 
 log = logging.getLogger(__name__)
+QUIET_SECONDS = 60.0  # after which a waiter hears of a job that says nothing: it may have to watch what it costs
 
 
 class Poller:
@@ -27,6 +29,7 @@ class Poller:
         self._service = open_service(target)
         self._waiters: dict[str, set[asyncio.Queue[tuple[JobStatus | None, LogPage]]]] = {}
         self._cursors: dict[str, int] = {}
+        self._told: dict[str, float] = {}  # when a job's waiters last heard of it
         self._beating: asyncio.Task[None] | None = None
 
     @classmethod
@@ -37,7 +40,11 @@ class Poller:
         return cls._pollers[target]
 
     async def watch(self, name: str) -> AsyncIterator[tuple[JobStatus | None, LogPage]]:
-        """Status and new log lines of one job, beat by beat, for ever. Status None: the service knows no such job."""
+        """Status and new log lines of one job, for ever: at each beat at which there are lines or it is not active, and
+        now and then without.
+
+        Status None: the service knows no such job.
+        """
         queue: asyncio.Queue[tuple[JobStatus | None, LogPage]] = asyncio.Queue()
         self._waiters.setdefault(name, set()).add(queue)
         if self._beating is None or self._beating.done():
@@ -50,6 +57,7 @@ class Poller:
             if not self._waiters[name]:
                 del self._waiters[name]
                 self._cursors.pop(name, None)
+                self._told.pop(name, None)
 
     async def _beat(self) -> None:
         interval = self._service.interval
@@ -67,7 +75,11 @@ class Poller:
         known = await asyncio.to_thread(self._service.describe, names)
         pages = await asyncio.to_thread(self._service.log_pages, {name: self._cursors.get(name, 0) for name in names})
         for name in names:
-            page = pages[name]
+            page, status = pages[name], known.get(name)
             self._cursors[name] = page.cursor
-            for queue in self._waiters.get(name, ()):
-                queue.put_nowait((known.get(name), page))
+            told, now = self._told.get(name, -QUIET_SECONDS), time.monotonic()
+            # To wake thousands for nothing at each beat holds up the loop
+            if status is None or not status.active or page.lines or now - told >= QUIET_SECONDS:
+                self._told[name] = now
+                for queue in self._waiters.get(name, ()):
+                    queue.put_nowait((status, page))

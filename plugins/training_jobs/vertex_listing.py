@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from training_jobs.google_cloud import GoogleCloud
@@ -10,7 +11,8 @@ from training_jobs.vertex_states import LABEL, status_of
 
 PREFIX_LABEL, NAMESPACE_LABEL = "lanner_prefix", "lanner_namespace"
 PAGE = 100  # jobs, the most that one listing returns
-MOST_PREFIXES = 20  # asked for by name; of more, all jobs of the namespace are listed
+MOST_PREFIXES = 20  # asked for by name in one listing
+OVER = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED")
 
 
 class VertexListing:
@@ -22,6 +24,9 @@ class VertexListing:
     def __init__(self, cloud: GoogleCloud, regions: Collection[str], namespace: str) -> None:
         self.cloud, self.regions, self.namespace = cloud, tuple(regions), namespace
         self._numbers: dict[str, str] = {}
+        self._custom_jobs = cache(cloud.custom_jobs)  # each time it is made, it reads a description of megabytes
+        ended = "".join(f' AND state!="JOB_STATE_{state}"' for state in OVER)
+        self._active = f'labels.{NAMESPACE_LABEL}="{namespace}"{ended}'
 
     def find(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         """The job of each name, as the service describes it; names that it does not know are left out."""
@@ -30,7 +35,7 @@ class VertexListing:
             name = job["labels"].get(LABEL)
             if name in names:
                 found[name] = min(found.get(name, job), job, key=_created)
-        self._numbers |= {name: job["name"].rpartition("/")[2] for name, job in found.items()}
+        self._numbers |= {name: _number(job) for name, job in found.items()}
         return found
 
     def numbers(self, names: Collection[str]) -> dict[str, str]:
@@ -40,7 +45,7 @@ class VertexListing:
         return {name: self._numbers[name] for name in names if name in self._numbers}
 
     def cancel(self, job: dict[str, Any]) -> None:
-        self.cloud.call(self.cloud.custom_jobs(_region_of(job)).cancel(name=job["name"], body={}))
+        self.cloud.call(self._custom_jobs(_region_of(job)).cancel(name=job["name"], body={}))
 
     def cancel_twins(self, name: str) -> None:
         """Of several jobs of one name leave the oldest running."""
@@ -51,34 +56,52 @@ class VertexListing:
 
     def all(self) -> list[dict[str, Any]]:
         """Every job of the namespace."""
-        return list(self._matching(f'labels.{NAMESPACE_LABEL}="{self.namespace}"'))
+        return list(self._pages(f'labels.{NAMESPACE_LABEL}="{self.namespace}"'))
 
     def delete(self, job: dict[str, Any]) -> None:
         """Forget a job that has ended."""
-        self.cloud.call(self.cloud.custom_jobs(_region_of(job)).delete(name=job["name"]))
+        self.cloud.call(self._custom_jobs(_region_of(job)).delete(name=job["name"]))
 
     def parent(self, region: str) -> str:
         return f"projects/{self.cloud.project}/locations/{region}"
 
     def _listed(self, names: Collection[str]) -> Iterator[dict[str, Any]]:
-        """Jobs of these names, and perhaps others."""
-        prefixes = sorted({name.rpartition("-a")[0] for name in names})
-        if len(prefixes) <= MOST_PREFIXES:
-            wanted = " OR ".join(f'labels.{PREFIX_LABEL}="{prefix}"' for prefix in prefixes)
-        else:
-            wanted = f'labels.{NAMESPACE_LABEL}="{self.namespace}"'
-        if prefixes:
-            yield from self._matching(wanted)
+        """Jobs of these names, and perhaps others.
 
-    def _matching(self, wanted: str) -> Iterator[dict[str, Any]]:
-        """What a filter lets through: one listing for each region."""
+        Few names are asked for by their prefixes. Of many, most are still active, as those are that a triggerer waits
+        for: all active jobs of the namespace are listed, however many it had before, and only those that are not among
+        them, or are known by another number, are asked for by their prefixes.
+        """
+        prefixes = _prefixes(names)
+        if len(prefixes) > MOST_PREFIXES:
+            active: dict[str, str] = {}
+            for job in self._pages(self._active):
+                yield job
+                active[job["labels"].get(LABEL, "")] = _number(job)
+            prefixes = _prefixes(
+                name for name in names if name not in active or self._numbers.get(name, active[name]) != active[name]
+            )
+        for start in range(0, len(prefixes), MOST_PREFIXES):
+            some = prefixes[start : start + MOST_PREFIXES]
+            yield from self._pages(" OR ".join(f'labels.{PREFIX_LABEL}="{prefix}"' for prefix in some))
+
+    def _pages(self, wanted: str) -> Iterator[dict[str, Any]]:
+        """What a filter finds, page by page, region by region."""
         for region in self.regions:
-            jobs = self.cloud.custom_jobs(region)
+            jobs = self._custom_jobs(region)
             request = jobs.list(parent=self.parent(region), filter=wanted, pageSize=PAGE)
             while request is not None:
                 answer = self.cloud.call(request)
                 yield from answer.get("customJobs", ())
                 request = jobs.list_next(request, answer)
+
+
+def _prefixes(names: Iterable[str]) -> list[str]:
+    return sorted({name.rpartition("-a")[0] for name in names})
+
+
+def _number(job: dict[str, Any]) -> str:
+    return str(job["name"].rpartition("/")[2])
 
 
 def _created(job: dict[str, Any]) -> tuple[str, str]:

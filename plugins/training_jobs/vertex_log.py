@@ -5,16 +5,19 @@ https://cloud.google.com/logging/quotas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from training_jobs.google_cloud import GoogleCloud
 from training_jobs.job import LogPage
 from training_jobs.vertex_states import moment
 
-PAGE = 1000  # entries, the most that one call returns; the rest comes at the next look
-JOBS_PER_CALL = 100  # a filter has 20,000 characters at most
+PAGE = 1000  # entries, the most that one call returns
+PAGES = 5  # of one filter at one look; the rest comes at the next
+FILTER = 20_000  # characters, the most that the service reads
+JOB, MOMENT = 25, 80  # characters of a filter, for each job and for each moment after which its lines are wanted
 
 
 def new_lines(cloud: GoogleCloud, numbers: Mapping[str, str], cursors: Mapping[str, int]) -> dict[str, LogPage]:
@@ -25,33 +28,61 @@ def new_lines(cloud: GoogleCloud, numbers: Mapping[str, str], cursors: Mapping[s
         cursors: by name, the moment up to which its log was read, in microseconds since 1970.
     """
     pages = {name: LogPage((), since) for name, since in cursors.items()}
-    names = list(numbers)
-    for start in range(0, len(names), JOBS_PER_CALL):
-        some = names[start : start + JOBS_PER_CALL]
-        entries = _read(cloud, [numbers[name] for name in some], min(cursors[name] for name in some))
+    for some in _shares(sorted(numbers, key=lambda name: cursors[name]), cursors):
+        entries = _read(cloud, _filter(some, numbers, cursors))
+        lines: dict[str, list[str]] = {name: [] for name in some}
+        names = {numbers[name]: name for name in some}
+        for entry in entries:
+            name = names[entry["resource"]["labels"]["job_id"]]
+            if _microseconds(entry) > cursors[name]:  # the service counts nanoseconds
+                lines[name].append(_text(entry))
         # In the order of time: up to the last of them all, there is nothing more of any of these jobs.
         latest = _microseconds(entries[-1]) if entries else 0
         for name in some:
-            lines = tuple(_text(entry) for entry in entries if _is_new(entry, numbers[name], cursors[name]))
-            pages[name] = LogPage(lines, max(latest, cursors[name]))
+            pages[name] = LogPage(tuple(lines[name]), max(latest, cursors[name]))
     return pages
 
 
-def _read(cloud: GoogleCloud, numbers: list[str], since: int) -> list[dict[str, Any]]:
-    after = datetime.fromtimestamp(since / 1e6, UTC).isoformat()
-    wanted = " OR ".join(f'resource.labels.job_id="{number}"' for number in numbers)
+def _shares(names: list[str], cursors: Mapping[str, int]) -> Iterator[list[str]]:
+    """Names in the order of their cursors, as many at a time as one filter has room for."""
+    some: list[str] = []
+    length = JOB + MOMENT
+    for name in names:
+        more = JOB + (MOMENT if not some or cursors[name] != cursors[some[-1]] else 0)
+        if some and length + more > FILTER:
+            yield some
+            some, length, more = [], JOB + MOMENT, JOB + MOMENT
+        some.append(name)
+        length += more
+    if some:
+        yield some
+
+
+def _filter(names: Collection[str], numbers: Mapping[str, str], cursors: Mapping[str, int]) -> str:
+    """Of each job only what it said after its own cursor: one that is far behind holds up no other."""
+    wanted = []
+    for since, alike in groupby(names, key=lambda name: cursors[name]):
+        jobs = " OR ".join(f'"{numbers[name]}"' for name in alike)
+        after = datetime.fromtimestamp(since / 1e6, UTC).isoformat()
+        wanted.append(f'(resource.labels.job_id=({jobs}) AND timestamp>"{after}")')
+    return f'resource.type="ml_job" AND ({" OR ".join(wanted)})'
+
+
+def _read(cloud: GoogleCloud, wanted: str) -> list[dict[str, Any]]:
     body = {
         "resourceNames": [f"projects/{cloud.project}"],
-        "filter": f'resource.type="ml_job" AND ({wanted}) AND timestamp>"{after}"',
+        "filter": wanted,
         "orderBy": "timestamp asc",
         "pageSize": PAGE,
     }
-    found: list[dict[str, Any]] = cloud.call(cloud.log_entries.list(body=body)).get("entries", [])
+    found: list[dict[str, Any]] = []
+    for _ in range(PAGES):
+        answer = cloud.call(cloud.log_entries.list(body=body))
+        found += answer.get("entries", ())
+        if "nextPageToken" not in answer:
+            break
+        body["pageToken"] = answer["nextPageToken"]
     return found
-
-
-def _is_new(entry: Mapping[str, Any], number: str, since: int) -> bool:
-    return bool(entry["resource"]["labels"]["job_id"] == number) and _microseconds(entry) > since
 
 
 def _microseconds(entry: Mapping[str, Any]) -> int:

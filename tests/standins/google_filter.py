@@ -1,5 +1,8 @@
 """Filters of Google's list calls (https://google.aip.dev/160): comparisons, AND, OR, NOT, parentheses.
 
+A field may be compared with several values, ``field=("a" OR "b")``, as Logging's filters allow
+(https://cloud.google.com/logging/docs/view/logging-query-language).
+
 As there, OR binds more closely than AND, and two terms with nothing between them mean AND. Functions, and words
 without a field, are refused.
 """
@@ -121,10 +124,20 @@ class _Parser:
         kind, operator = self._next()
         if kind != "mark" or operator not in _OPERATORS:
             raise self._unreadable()
+        if not self._take(("mark", "(")):
+            return Comparison(field, operator, self._value())
+        values = [self._value()]
+        while self._take(("word", "OR")):
+            values.append(self._value())
+        if not self._take(("mark", ")")):
+            raise self._unreadable()
+        return AnyOf(tuple(Comparison(field, operator, value) for value in values))
+
+    def _value(self) -> str:
         kind, value = self._next()
         if kind == "mark":
             raise self._unreadable()
-        return Comparison(field, operator, value + self._rest_of(kind))
+        return value + self._rest_of(kind)
 
     def _field(self) -> str:
         """A field's path; a part of it may be quoted, as in ``labels."a.b/c"``."""

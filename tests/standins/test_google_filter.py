@@ -21,6 +21,7 @@ from tests.standins.google_filter import Comparison, matches, parse
         ("x=a OR (x=b AND y=2)", {"a1", "a2", "b2"}),
         ('NOT (x="a" OR y="1")', {"b2"}),
         ("x!=a", {"b1", "b2"}),
+        ('x=("a" OR "b") y=(2)', {"a2", "b2"}),
     ],
 )
 def test_what_it_matches(text: str, found: set[str]) -> None:
@@ -37,7 +38,7 @@ def test_moments_need_no_quotes() -> None:
     assert parse("t>=2026-01-02T03:04:05Z AND x:*") == parse('t>="2026-01-02T03:04:05Z" x:"*"')
 
 
-@pytest.mark.parametrize("text", ["x", "x=", "=a", "(x=a", "x=a)", 'x="a', "x=a AND", "f(x)=a", "x==a"])
+@pytest.mark.parametrize("text", ["x", "x=", "=a", "(x=a", "x=a)", 'x="a', "x=a AND", "f(x)=a", "x==a", "x=(a", "x=()"])
 def test_what_it_cannot_read_it_refuses(text: str) -> None:
     with pytest.raises(Refusal, match="Invalid filter"):
         parse(text)

@@ -22,6 +22,7 @@ from tests.standins.google_pages import page_token, place_of
 
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
+LONGEST_FILTER = 20_000  # characters, https://cloud.google.com/logging/docs/view/logging-query-language
 _MOMENTS = frozenset({"timestamp", "receiveTimestamp"})
 _JOB = "resource.labels.job_id"
 
@@ -87,6 +88,8 @@ def list_entries(folder: Path, request: dict[str, Any], projects: frozenset[str]
     for name in names:
         if name not in {f"projects/{project}" for project in projects}:
             raise Refusal("PERMISSION_DENIED", f"Permission denied for all log views: {name}")
+    if len(request.get("filter", "")) > LONGEST_FILTER:
+        raise Refusal("INVALID_ARGUMENT", f"Invalid filter: it is longer than {LONGEST_FILTER} characters.")
     order = request.get("orderBy") or "timestamp asc"
     if order not in {"timestamp", "timestamp asc", "timestamp desc"}:
         raise Refusal("INVALID_ARGUMENT", "order_by must be either `timestamp asc` or `timestamp desc`.")
