@@ -71,3 +71,25 @@ def test_targets_are_of_the_classes_from_zero(data: Path) -> None:
     assert boxes.shape == (10, len(ANCHORS), 4)
     assert set(tf.unique(tf.reshape(classes, [-1]))[0].numpy()) == {-1, 0, 1}
     assert ignored.dtype == tf.bool
+
+
+@pytest.mark.parametrize("cache_bytes", [batches.CACHE_BYTES, 0], ids=["from memory", "from shards"])
+@pytest.mark.parametrize("share", [0.0, 0.5], ids=["without mosaic", "with mosaic"])
+def test_the_parts_of_all_workers_are_the_whole(
+    data: Path, monkeypatch: pytest.MonkeyPatch, cache_bytes: int, share: float
+) -> None:
+    monkeypatch.setattr(batches, "CACHE_BYTES", cache_bytes)
+    configuration = Configuration(input_size=64, batch_size=8, augmentation=Augmentation(mosaic=share))
+    shards = find_shards(data, "train")
+    annotations = read_annotations(shards, {1: "red", 2: "green"})
+
+    def read(part: batches.Part, count: int) -> list[tuple[np.ndarray, ...]]:
+        dataset = batches.training_batches(shards, annotations, configuration, ANCHORS, 1, part)
+        return [(images.numpy(), *(t.numpy() for t in targets)) for images, targets in islice(dataset, count)]
+
+    whole = read(batches.Part(), 3)
+    parts = [read(batches.Part(worker, 2, replicas=2), 6) for worker in range(2)]
+    for step, batch in enumerate(whole):
+        together = [parts[worker][2 * step + replica] for worker in range(2) for replica in range(2)]
+        for field, values in enumerate(batch):
+            np.testing.assert_array_equal(np.concatenate([part[field] for part in together]), values)

@@ -53,6 +53,11 @@ def mosaic(batch: Example, share: float, seed: tf.Tensor) -> Example:
     Returns:
         The batch with room for four times as many objects per image.
     """
+    return tiled(batch, tf.random.stateless_uniform(tf.shape(batch.labels)[:1], seed) < share)
+
+
+def tiled(batch: Example, chosen: tf.Tensor) -> Example:
+    """Replace the chosen images, (B,) bool, by themselves and the three before them; before the first is the last."""
     size = batch.image.shape[1]
     half = (size + 1) // 2
     small = tf.image.resize(batch.image, (half, half), "area")
@@ -63,7 +68,6 @@ def mosaic(batch: Example, share: float, seed: tf.Tensor) -> Example:
         moved = (tf.roll(batch.boxes, shift, 0) + tf.constant(corner * 2, tf.float32)) * (half / size)
         boxes.append(tf.minimum(moved, 1.0))
         labels.append(tf.roll(batch.labels, shift, 0))
-    chosen = tf.random.stateless_uniform(tf.shape(batch.labels)[:1], seed) < share
     more = tf.shape(batch.labels)[1] * 3
     return Example(
         tf.where(chosen[:, None, None, None], images, batch.image),

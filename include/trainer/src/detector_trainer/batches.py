@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from detector_trainer.anchors import Targets, match
-from detector_trainer.augmentation import augment, mosaic
+from detector_trainer.augmentation import augment, tiled
 from detector_trainer.configuration import Configuration
 from detector_trainer.records import Annotation, Example, decoded, parse_example, read_records
 
 CACHE_MARGIN = 1.3  # cached images are larger than the input by this much, so that crops stay sharp
 CACHE_BYTES = 1 << 30  # sets that need more than this are read from their shards in every epoch
 SHUFFLE_BUFFER = 1024  # images, of sets that are not cached
+MOSAIC_REACH = 3  # rows before its own that a mosaic shows
 _FOREVER = np.iinfo(np.int64).max
+Wanted = Callable[[tf.data.Dataset], tf.data.Dataset]  # of (index, what it takes to read a sample), some
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of every batch that one of several workers reads.
+
+    Attributes:
+        worker: its number, from 0.
+        workers: how many share a batch evenly.
+        replicas: of the network, in this worker; each gets batches of its own, the worker's rows in their order.
+    """
+
+    worker: int = 0
+    workers: int = 1
+    replicas: int = 1
+
+    def rows(self, batch_size: int) -> range:
+        """Of the batch, which this worker trains on."""
+        share = batch_size // self.workers
+        return range(self.worker * share, (self.worker + 1) * share)
 
 
 def training_batches(
@@ -28,23 +51,34 @@ def training_batches(
     configuration: Configuration,
     anchors: np.ndarray,
     start: int = 0,
+    part: Part | None = None,
 ) -> tf.data.Dataset:
     """Endless dataset of (images, targets), from step ``start`` on.
 
     Images are (B, S, S, 3) float32 in 0..255, targets ``anchors.Targets`` with a leading batch axis. Order and
     augmentation follow from the seed and the number of sample and step alone, so a resumed training sees what it would
-    have seen.
+    have seen, and several workers, each with its ``part``, see together what one would.
     """
     cached_size = round(CACHE_MARGIN * configuration.input_size)
-    first = start * configuration.batch_size
+    first, size = start * configuration.batch_size, configuration.batch_size
+    part, options = part or Part(), configuration.augmentation
+    # In the order in which they are needed; those before the first are the last, as everywhere in a batch.
+    own = part.rows(size)
+    reach = MOSAIC_REACH if options.mosaic and part.workers > 1 else 0
+    needed = [row % size for row in range(own.start - reach, own.stop)]
+    rows = sorted(set(needed))
+
+    def wanted(numbered: tf.data.Dataset) -> tf.data.Dataset:
+        if len(rows) == size:
+            return numbered
+        return numbered.filter(lambda index, _: tf.reduce_any(index % size == tf.constant(rows, tf.int64)))
+
     if len(annotations) * cached_size**2 * 3 <= CACHE_BYTES:
-        samples = _from_memory(shards, annotations, cached_size, configuration.seed, first)
+        samples = _from_memory(shards, annotations, cached_size, configuration.seed, first, wanted)
     else:
         logger.info("The training images do not fit in memory; they are read from their shards in every epoch.")
-        samples = _from_shards(shards, annotations, cached_size, configuration.seed, first)
+        samples = _from_shards(shards, annotations, cached_size, configuration.seed, first, wanted)
     anchors_tensor = tf.constant(anchors)
-
-    options = configuration.augmentation
 
     # Plain tuples between the stages: tf.data hands a named one over as a single argument.
     def vary(index: tf.Tensor, example: Example) -> tuple[tf.Tensor, ...]:
@@ -53,22 +87,25 @@ def training_batches(
 
     def combine(step: tf.Tensor, batch: Example) -> tuple[tf.Tensor, ...]:
         seed = tf.stack([step, tf.constant(configuration.seed, tf.int64)])
-        return tuple(mosaic(Example(*batch), options.mosaic, seed))
+        chosen = tf.random.stateless_uniform((size,), seed) < options.mosaic
+        if reach:
+            chosen = tf.gather(chosen, needed)
+            batch = Example(*(tf.gather(values, [rows.index(row) for row in needed]) for values in batch))
+        return tuple(values[reach:] for values in tiled(Example(*batch), chosen))
 
     def assign(image: tf.Tensor, boxes: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Targets]:
         return image, match(boxes, labels - 1, anchors_tensor)
 
-    size = configuration.batch_size
     examples = samples.map(vary, num_parallel_calls=tf.data.AUTOTUNE)
     if options.mosaic:
-        batches = examples.batch(size, drop_remainder=True).enumerate(start)
+        batches = examples.batch(len(rows), drop_remainder=True).enumerate(start)
         examples = batches.map(combine, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
     targets = examples.map(assign, num_parallel_calls=tf.data.AUTOTUNE)
-    return targets.batch(size, drop_remainder=True).prefetch(2)
+    return targets.batch(len(own) // part.replicas, drop_remainder=True).prefetch(2)
 
 
 def _from_memory(
-    shards: Sequence[Path], annotations: Sequence[Annotation], size: int, seed: int, first: int
+    shards: Sequence[Path], annotations: Sequence[Annotation], size: int, seed: int, first: int, wanted: Wanted
 ) -> tf.data.Dataset:
     """(index, Example) of images that were decoded once; each epoch is a permutation of its own."""
     count, most = len(annotations), _most_objects(annotations)
@@ -89,11 +126,11 @@ def _from_memory(
         return index, Example(*(tf.gather(tensor, row) for tensor in tensors))
 
     rows = tf.data.Dataset.range(first // count, _FOREVER).flat_map(epoch).skip(first % count)
-    return rows.enumerate(first).map(read)
+    return wanted(rows.enumerate(first)).map(read)
 
 
 def _from_shards(
-    shards: Sequence[Path], annotations: Sequence[Annotation], size: int, seed: int, first: int
+    shards: Sequence[Path], annotations: Sequence[Annotation], size: int, seed: int, first: int, wanted: Wanted
 ) -> tf.data.Dataset:
     """(index, Example) read anew in each epoch: shards in an order of its own, images mixed in a buffer."""
     count, most = len(annotations), _most_objects(annotations)
@@ -107,7 +144,7 @@ def _from_shards(
         return index, _example(record, size, most)
 
     records = tf.data.Dataset.range(first // count, _FOREVER).flat_map(epoch).skip(first % count)
-    return records.enumerate(first).map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    return wanted(records.enumerate(first)).map(read, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _shuffled(values: tf.Tensor, seed: int, epoch: tf.Tensor) -> tf.Tensor:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from detector_trainer.clouds import mounted_path, with_mounted_weights
 from detector_trainer.configuration import Configuration
+from detector_trainer.distribution import Task
 from detector_trainer.errors import BadInput
 from detector_trainer.files import write_json
 from detector_trainer.stopping import StopRequest
@@ -60,10 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     should_stop = StopRequest()
     output: Path = options.output
-    output.mkdir(parents=True, exist_ok=True)
-    for name in ("failure.json", "summary.json"):
-        (output / name).unlink(missing_ok=True)
+    task = Task()
     try:
+        task = Task.read(os.environ)
+        if task.is_chief:
+            output.mkdir(parents=True, exist_ok=True)
+            for name in ("failure.json", "summary.json"):
+                (output / name).unlink(missing_ok=True)
         configuration = with_mounted_weights(Configuration.read(options.config))
         prepare_tensorflow()
         from detector_trainer.loop import Stopped
@@ -76,11 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return STOPPED
     except BadInput as error:
         logger.error("Bad input: %s", error)
-        _write_failure(output, "BAD_INPUT", str(error))
+        if task.is_chief:
+            _write_failure(output, "BAD_INPUT", str(error))
         return BAD_INPUT
     except Exception as error:
         logger.exception("The trainer failed")
-        _write_failure(output, "TRAINER_ERROR", f"{type(error).__name__}: {error}")
+        if task.is_chief:
+            _write_failure(output, "TRAINER_ERROR", f"{type(error).__name__}: {error}")
         return OWN_FAILURE
     logger.info("Done: %s", json.dumps(summary))
     return DONE
@@ -100,4 +106,5 @@ def prepare_tensorflow() -> None:
 
 
 def _write_failure(output: Path, reason: str, message: str) -> None:
+    output.mkdir(parents=True, exist_ok=True)
     write_json(output / "failure.json", {"reason": reason, "message": message})

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,8 +17,9 @@ from detector_trainer.anchors import Targets
 from detector_trainer.checkpoints import AVERAGE, read_checkpoint, write_checkpoint
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
-from detector_trainer.losses import focal_loss, smooth_l1_loss
+from detector_trainer.losses import count_matched, focal_loss, smooth_l1_loss
 from detector_trainer.model import build_detector, load_backbone_weights, pretrained_and_new_variables
+from detector_trainer.replicas import Replicas
 from detector_trainer.training_pass import run_in_training
 
 GRADIENT_NORM = 10.0  # longer gradients are cut to this
@@ -37,12 +39,19 @@ class Progress:
     warnings: list[str] = field(default_factory=list)
 
 
+class AdamW(keras.optimizers.AdamW):
+    """AdamW for gradients that are summed over the replicas already, because their length is that of the sum."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
+        return grads_and_vars
+
+
 class _Part:
     """Variables with the optimiser that changes them, by a share of the learning rate."""
 
     def __init__(self, variables: Sequence[keras.Variable], share: float, weight_decay: float) -> None:
         self.variables, self.share = variables, share
-        self.optimizer = keras.optimizers.AdamW(weight_decay=weight_decay)
+        self.optimizer = AdamW(weight_decay=weight_decay)
         # Decay is for kernels; batch norm's scales and all biases are one-dimensional.
         self.optimizer.exclude_from_weight_decay([v for v in variables if len(v.shape) == 1])
         self.optimizer.build(variables)
@@ -52,10 +61,20 @@ class Learner:
     """A detector being trained (``detector``) and the running average of its weights (``average``).
 
     ``detector.configuration`` says what came of it: weights are "none" where ImageNet's could not be had.
+
+    Args:
+        replicas: which learn together, each from its part of a batch. All have the same weights at all times.
     """
 
-    def __init__(self, configuration: Configuration, label_map: dict[int, str]) -> None:
+    def __init__(
+        self, configuration: Configuration, label_map: dict[int, str], replicas: Replicas | None = None
+    ) -> None:
         self.progress = Progress()
+        self._replicas = replicas or Replicas()
+        with self._replicas.scope():
+            self._build(configuration, label_map)
+
+    def _build(self, configuration: Configuration, label_map: dict[int, str]) -> None:
         self.detector = build_detector(configuration, label_map)
         warning = load_backbone_weights(self.detector)
         if warning is not None:
@@ -75,14 +94,29 @@ class Learner:
 
     @tf.function(autograph=False)
     def step(self, images: tf.Tensor, targets: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """Learn from one batch (see ``batches``); returns (2,) its class loss and box loss."""
+        """Learn from one batch (see ``batches``), of which each replica has its part.
+
+        Returns:
+            (2,) class loss and box loss of the whole batch.
+        """
+        return self._replicas.run(self._learn, images, targets)
+
+    def _learn(self, images: tf.Tensor, targets: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        """In one replica. The losses are shares of the batch's, so that sums of them and of gradients are its own."""
         model, configuration = self.detector.model, self.detector.configuration
+        sum_over_replicas = self._replicas.sum
+        matched = count_matched(Targets(*targets))
+        if sum_over_replicas is not None:
+            matched = sum_over_replicas(matched)
         with tf.GradientTape() as tape:
-            outputs = run_in_training(model, images)
-            class_loss = focal_loss(outputs["logits"], outputs["boxes"], Targets(*targets))
-            box_loss = smooth_l1_loss(outputs["boxes"], Targets(*targets))
+            outputs = run_in_training(model, images, sum_over_replicas)
+            class_loss = focal_loss(outputs["logits"], outputs["boxes"], Targets(*targets), matched)
+            box_loss = smooth_l1_loss(outputs["boxes"], Targets(*targets), matched)
             loss = class_loss + box_loss
         gradients = tape.gradient(loss, [part.variables for part in self._parts])
+        losses = tf.stack([class_loss, box_loss])
+        if sum_over_replicas is not None:
+            gradients, losses = sum_over_replicas((gradients, losses))
         length = tf.linalg.global_norm(tf.nest.flatten(gradients))
         for part, part_gradients in zip(self._parts, gradients, strict=True):
             cut, _ = tf.clip_by_global_norm(part_gradients, GRADIENT_NORM, length)
@@ -92,7 +126,11 @@ class Learner:
         decay = tf.minimum(configuration.ema_decay, (1 + done) / (10 + done))
         for average, weight in self._averaged():
             average.assign_sub((1 - decay) * (average - weight))
-        return tf.stack([class_loss, box_loss])
+        return losses
+
+    def checksum(self) -> float:
+        """Of the weights: the same for the same."""
+        return float(sum(np.abs(array.astype(np.float64)).sum() for array in self.detector.model.get_weights()))
 
     def _averaged(self) -> Iterator[tuple[keras.Variable, keras.Variable]]:
         """Each running average with its weight; what is frozen stays equal by itself."""

@@ -28,8 +28,8 @@ def find_checkpoint(output: Path, resume: Path | None) -> Path | None:
     return resume
 
 
-def continued(configuration: Configuration, label_map: dict[int, str], earlier: Path, output: Path) -> Configuration:
-    """The configuration to go on with, after what ``earlier`` had achieved was copied to ``output``.
+def continued(configuration: Configuration, label_map: dict[int, str], earlier: Path) -> Configuration:
+    """The configuration to go on with.
 
     Where the earlier training had to start from scratch for want of a network, so it goes on.
 
@@ -51,10 +51,14 @@ def continued(configuration: Configuration, label_map: dict[int, str], earlier: 
         differing.append(f"classes were {list(labels_before.values())}, are {list(label_map.values())}")
     if differing:
         raise BadInput(f"{earlier} holds another training: {'; '.join(differing)}. Choose an empty --output.")
+    return configuration
+
+
+def bring(earlier: Path, output: Path) -> None:
+    """Copy what ``earlier`` had achieved, besides the checkpoint to go on from, to ``output``."""
     if earlier != output:
         for path in (checkpoint_path(earlier, "best"), earlier / "metrics.jsonl"):
             if path.is_file():
                 copy = output / path.relative_to(earlier)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
-    return configuration
