@@ -37,8 +37,8 @@ def test_a_fifth_of_all_calls_fail(deployment: Deployment, cloud: Cloud, undistu
         rule(url, fault="reset", probability=0.07, seed=number + 20)
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow({})
-    for url in cloud.proxies.values():
-        assert sum(each["struck"] for each in control(url, "rules")) > 1, "too few calls were broken"
+    struck = sum(each["struck"] for url in cloud.proxies.values() for each in control(url, "rules"))
+    assert struck >= 5, "too few calls were broken"
     assert_whole(training, undisturbed)
 
 

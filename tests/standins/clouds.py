@@ -78,7 +78,7 @@ def google(state: Path, *vertex_options: str) -> Iterator[Cloud]:
         connection = {"conn_type": "google_cloud_platform", "extra": extra}
         yield Cloud(
             connections={"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection)},
-            settings={"google": {"bucket": BUCKET, "poll_seconds": 5}},
+            settings={"google": {"bucket": BUCKET, "poll_seconds": 2}},
             standins={"gcs": gcs, "vertex": vertex},
             proxies={"gcs": before_gcs.url, "vertex": before_vertex.url},
             bucket=state / "gcs" / "objects" / BUCKET,
