@@ -8,11 +8,12 @@ from typing import cast
 
 import pytest
 
+from include import settings
 from include.documents import Reason, ResultDocument, State
 from tests.faults.databases import in_clouds
 from tests.faults.deployment import Deployment
 from tests.faults.jobs import CloudJobs
-from tests.faults.training import COLLECTION, Phase, Training, assert_whole
+from tests.faults.training import COLLECTION, STEPS, Phase, Training, assert_whole
 from tests.standins.clouds import Cloud
 from tests.standins.proxy_client import control, rule
 
@@ -72,6 +73,26 @@ def test_without_permission_nothing_is_tried_again_and_it_is_named(deployment: D
     result = training.result()
     assert (result.state, result.reason) == (State.FAILED, Reason.PERMISSION)
     assert "aiplatform.customJobs.create" in result.message
+
+
+def test_two_workers_train_together(deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument) -> None:
+    machine, second = cloud.workers
+    file = deployment.folder / "lanner.yaml"
+    before = file.read_text()
+    settings.put_collection(COLLECTION, {"targets": {deployment.target: {"machines": [machine]}}}, file)
+    try:
+        training = Training(deployment, deployment.retrain(COLLECTION))
+        training.follow({})
+    finally:
+        file.write_text(before)
+    assert deployment.run_state(training.run) == "success"
+    (job,) = training.jobs
+    assert job.steps()[-1] == STEPS
+    assert second in job.log()
+    alone, together = undisturbed.training, training.result().training
+    assert alone is not None and together is not None
+    assert together.validation_mAP == pytest.approx(alone.validation_mAP, abs=0.05)
+    assert deployment.jobs.processes() == []
 
 
 def test_the_service_is_away_for_two_minutes(deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument) -> None:

@@ -42,6 +42,7 @@ class Cloud:
         proxies: before which of them stands which proxy (its URL).
         bucket: folder that holds every object that was sent.
         machines: two on which its target may train.
+        workers: two that train together, and what the second is called in a job's log.
         submission: end of the path to which jobs are submitted.
     """
 
@@ -51,6 +52,7 @@ class Cloud:
     proxies: dict[str, str]
     bucket: Path
     machines: list[dict[str, Any]]
+    workers: tuple[dict[str, Any], str]
     submission: str
 
 
@@ -83,6 +85,7 @@ def google(state: Path, *vertex_options: str) -> Iterator[Cloud]:
             proxies={"gcs": before_gcs.url, "vertex": before_vertex.url},
             bucket=state / "gcs" / "objects" / BUCKET,
             machines=[{"preset": "cpu"}, {"preset": "cpu", "spot": True}],
+            workers=({"preset": "workers"}, "workerpool1-0"),
             submission="/customJobs",
         )
 
