@@ -22,6 +22,7 @@ TARGETS ?=
 TARGET ?=
 BUDGET ?=
 HOMES ?=
+ONLY ?=
 
 .PHONY: help run rehearse smoke test test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
 
@@ -82,8 +83,8 @@ system:
 system-faults:
 	$(call debian_package,ls /usr/lib/postgresql/*/bin/pg_ctl || command -v pg_ctl,postgresql)
 
-bench: $(VENV)/ready $(BENCH_VENV)/ready ## measure against the plain way, into docs/benchmarks.md [DATA='folder …'] [HOMES='state folder …']
-	$(PYTHON) -m benches $(if $(DATA),--data $(DATA)) $(if $(HOMES),--homes $(HOMES))
+bench: $(VENV)/ready $(BENCH_VENV)/ready ## measure against the plain way, into docs/benchmarks.md [ONLY='bench …'] [DATA='folder …'] [HOMES='state folder …']
+	$(PYTHON) -m benches $(if $(ONLY),--only $(ONLY)) $(if $(DATA),--data $(DATA)) $(if $(HOMES),--homes $(HOMES))
 
 bench-surround: $(VENV)/ready ## a whole run, and where its seconds go beside training [DATA=folder] [WEIGHTS=…]
 	$(PYTHON) -m benches.surround --run --write $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)')

@@ -149,7 +149,11 @@ HEAD = ("work", "against", "on", "ours", "theirs", "ratio (lowest–highest)", "
 def table(rows: Sequence[Row]) -> str:
     """Rows as a Markdown table."""
     lines = [HEAD, ("---",) * len(HEAD), *(row.cells() for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(map(line, lines))
+
+
+def line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def machine() -> str:

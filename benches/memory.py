@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benches.peak import peak_memory
 from include.dataset.annotation import Annotation, Box
 from include.dataset.batch import check_batch
 from include.dataset.build import convert_missing, plan_shards, publish_dataset
@@ -29,7 +29,6 @@ from include.store import Store
 
 LIMIT = 1_000_000_000  # bytes, for 100,000 images
 WIDTH, HEIGHT = 36, 32  # pixels
-KIB = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss, in bytes
 
 
 def main() -> int:
@@ -69,18 +68,6 @@ def write_pictures(folder: Path, images: int) -> None:
         path.write_bytes(file.getvalue())
         boxes = tuple(Box(("cat", "dog", "bird")[each], 1.0 + each, 2.0, 20.0 + number % 10, 25.0) for each in range(3))
         path.with_suffix(".xml").write_bytes(write_annotation(Annotation("", path.name, WIDTH, HEIGHT, boxes)))
-
-
-def peak_memory() -> int:
-    """Peak resident memory of this process in bytes.
-
-    On Linux not ``ru_maxrss``: across fork and exec a child keeps what its parent had, pytest with TensorFlow, say.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
 
 
 def build(folder: str, store_folder: str) -> None:

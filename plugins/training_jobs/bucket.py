@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WORKERS = 8
 READ_BYTES = 1 << 20
-PIECES_BYTES = 64 << 20  # of large files that are held in memory at a time, all workers together
+PIECES_BYTES = 32 << 20  # of large files that all workers together send at a time; in memory it is twice that
 PIECE_UNIT = 256 << 10  # Cloud Storage takes multiples of it
 SENT_WHOLE = 8 << 20  # bytes up to which Google's client sends a file in one call
 TIMEOUT = 120  # seconds without an answer

@@ -64,6 +64,19 @@ def test_the_page_keeps_what_people_wrote() -> None:
         page.replace_section(text, "nothing", "")
 
 
+def test_new_rows_take_the_place_of_the_same_ones() -> None:
+    def row(work: str, on: str, ours: str) -> Row:
+        return Row(work, "plainly", on, ours, "2", Ratio(1, 1, 1))
+
+    section = "About.\n\n" + table([row("a", "x", "1"), row("a", "y", "1"), row("b", "x", "1")]) + "\n"
+    new = [row("a", "x", "7"), row("a", "z", "8"), row("c", "x", "9")]
+    once = page.with_rows(section, new, "`this`", "Measured then.")
+    assert page.with_rows(once, new, "`this`", "Measured then.") == once
+    about, lines, source = once.split("\n\n")
+    assert (about, source) == ("About.", "From `this`. Measured then.")
+    assert lines == table([new[0], row("a", "y", "1"), new[1], row("b", "x", "1"), new[2]])
+
+
 def test_what_surrounds_a_training_is_read_from_a_state_folder(tmp_path: Path) -> None:
     job = tmp_path / "jobs" / "job"
     job.mkdir(parents=True)

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benches import annotations, coco, convert, exports, image_checks, parsing, scoring, training
+from benches import (
+    annotations,
+    clients,
+    coco,
+    convert,
+    exports,
+    image_checks,
+    parsing,
+    scoring,
+    staging,
+    training,
+    waiting,
+)
 from benches.pictures import Pictures, described, picture_sets, write_pictures
 from detector_trainer.configuration import Configuration
 from include.store import Store
+from tests.standins.gcs import why_not
+from training_jobs.bucket import crc32c_of
 
 IMAGES = 6
 
@@ -136,3 +151,26 @@ def test_parsing_runs_what_it_says(tmp_path: Path) -> None:
     parsing.fresh_process(tmp_path, "import sys; assert sys.argv[1:] == ['a.py']", "a.py")()
     with pytest.raises(RuntimeError, match="did not run"):
         parsing.fresh_process(tmp_path, "import nothing_of_that_name")()
+
+
+def test_staging_brings_the_same_objects(tmp_path: Path) -> None:
+    if why := why_not():
+        pytest.skip(why)
+    folder = staging.write_files(tmp_path / "files", count=3, size=1000, large=10_000_000)
+    files = {f"data/{file.name}": crc32c_of(file) for file in folder.iterdir()}
+    sides = [side for side in staging.SIDES if side != "gcloud" or shutil.which("gcloud")]
+    assert [staging.stage(folder, side).objects for side in sides] == [files] * len(sides)
+
+
+@pytest.mark.parametrize("side", waiting.SIDES)
+def test_waiting_notices_every_end_and_no_other(side: str) -> None:
+    waited = waiting.wait(side, count=60, ending=6, interval=1.0, window=3.0)
+    assert len(waited.delays) == 6
+    assert waited.delays[0] >= 0, "none before its job had ended"
+    polls = 60 * 60 * (1 if side != "ours" else 0)  # a minute: of each job one a second
+    assert waited.calls == pytest.approx(polls, rel=0.7) if polls else waited.calls < 60 * 10
+
+
+@pytest.mark.parametrize("way", clients.WAYS)
+def test_clients_are_made(way: str) -> None:
+    assert clients.fresh(clients.WAYS[way]) > 10
