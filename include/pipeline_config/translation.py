@@ -15,11 +15,15 @@ from include.pipeline_config.text_format import Field, Message, TextFormatError,
 TOP = ("model", "train_config", "train_input_reader", "eval_config", "eval_input_reader", "graph_rewriter")
 LEAST_SCORE = 0.0001  # the lowest threshold that the trainer takes
 DEFAULT_RATE = 0.002  # optimizer.proto, for all kinds of learning rates
+BACKBONES = {"ssd_mobilenet_v1": "mobilenet_v1", "ssd_mobilenet_v2": "mobilenet_v2"}  # by what types begin with
 STRIDES = {3: 8, 4: 16}  # pixels per cell of a pyramid's level
 
 DATA = "a path to data: the pipeline converts and stages its own (DATA=)"
 REASONS = (
-    ("model.ssd.feature_extractor.type", "the trainer's backbone is MobileNetV2 with SSDLite's predictors"),
+    (
+        "model.ssd.feature_extractor.type",
+        "the trainer has MobileNetV1 and MobileNetV2, with SSDLite's predictors",
+    ),
     ("model.ssd.feature_extractor.min_depth", "the trainer's backbone is Keras', whose channels are multiples of 8"),
     ("model.ssd.feature_extractor", "the trainer's backbone and feature pyramid have hyperparameters of their own"),
     ("model.ssd.box_coder", "the trainer's scales are 10, 10, 5, 5, as TFLite's post-processing expects"),
@@ -98,7 +102,7 @@ def translate(root: Message, name: str, *, classes: int | None = None) -> Transl
     ssd = _ssd(reading)
     _take_classes(reading, ssd, classes)
     _take_input_size(reading, ssd)
-    _take_number(reading, ssd, "feature_extractor.depth_multiplier", "width")
+    _take_backbone(reading, ssd)
     _take_anchors(reading, ssd)
     _take_thresholds(reading, ssd)
     training = reading.message(root, "train_config")
@@ -143,6 +147,20 @@ def _take_input_size(reading: Reading, ssd: Message) -> None:
         reading.take([height, width], "input_size", reading.whole(height))
     else:
         reading.leave([height, width], "the trainer's input is a square (input_size), this is none")
+
+
+def _take_backbone(reading: Reading, ssd: Message) -> None:
+    """With its width, which is another network's where the trainer lacks this one."""
+    found = reading.one(ssd, "feature_extractor.type")
+    kind = found.value if found is not None and isinstance(found.value, str) else ""
+    known = next((name for prefix, name in BACKBONES.items() if kind.startswith(prefix)), None)
+    if found is not None and known is not None:
+        reading.take([found], "backbone", known)
+    width = reading.one(ssd, "feature_extractor.depth_multiplier")
+    if width is not None and kind and known is None:
+        reading.leave([width], f"it is the width of {kind}, which the trainer does not have")
+    elif width is not None:
+        reading.take([width], "width", reading.number(width))
 
 
 def _take_number(reading: Reading, message: Message, path: str, name: str) -> None:

@@ -39,6 +39,7 @@ def test_mobilenet_v1() -> None:
     found = read_pipeline_config(HERE / "mobilenet_v1_quantized.config", classes=36)
     assert found.configuration == {
         "input_size": 300,
+        "backbone": "mobilenet_v1",
         "width": 0.75,
         "score_threshold": 0.0001,
         "iou_threshold": 0.6,
@@ -55,14 +56,23 @@ def test_mobilenet_v1() -> None:
     assert "DATA=" in left["train_input_reader.label_map_path"]
     assert "WEIGHTS=" in left["train_config.fine_tune_checkpoint"]
     assert "int8" in left["graph_rewriter.quantization.delay"]
-    assert "MobileNetV2" in left["model.ssd.feature_extractor.type"]
+    assert "multiples of 8" in left["model.ssd.feature_extractor.min_depth"]
     assert left["model.ssd.inplace_batchnorm_update"] == "the trainer has nothing that corresponds to it"
+
+
+def test_another_backbone_is_left_with_its_width() -> None:
+    found = of("model { ssd { feature_extractor { type: 'ssd_resnet50_v1_fpn' depth_multiplier: 0.5 } } }")
+    left = reasons(found)
+    assert found.configuration == {}
+    assert "MobileNetV1 and MobileNetV2" in left["model.ssd.feature_extractor.type"]
+    assert "the width of ssd_resnet50_v1_fpn" in left["model.ssd.feature_extractor.depth_multiplier"]
 
 
 def test_ssdlite_mobilenet_v2() -> None:
     found = read_pipeline_config(HERE / "ssdlite_mobilenet_v2.config", classes=90)
     assert found.configuration == {
         "input_size": 300,
+        "backbone": "mobilenet_v2",
         "width": 1.0,
         "score_threshold": 0.3,
         "iou_threshold": 0.6,
@@ -78,6 +88,7 @@ def test_mobilenet_v2_fpnlite() -> None:
     found = read_pipeline_config(HERE / "mobilenet_v2_fpnlite.config")
     assert found.configuration == {
         "input_size": 320,
+        "backbone": "mobilenet_v2",
         "width": 1.0,
         "anchor_scale": 4.0,
         "finest_stride": 8,
@@ -229,7 +240,7 @@ def test_many_values_take_no_longer_than_they_should() -> None:
 
 def test_describes_both_for_people() -> None:
     lines = list(read_pipeline_config(HERE / "ssdlite_mobilenet_v2.config").described())
-    assert re.search(r"ssdlite_mobilenet_v2\.config: 9 values taken over, \d+ not\.$", lines[0])
+    assert re.search(r"ssdlite_mobilenet_v2\.config: 10 values taken over, \d+ not\.$", lines[0])
     assert "  train_config.batch_size: 24 → batch_size = 24" in lines
     assert any(
         re.match(r"    line 6: model\.ssd\.num_classes: 90|    line \d+: model\.ssd\.num_classes: 90", line)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +17,15 @@ def test_survives_json() -> None:
     assert Configuration.from_json(json.loads(json.dumps(configuration.to_json()))) == configuration
 
 
+def test_a_later_field_is_not_written_while_it_has_its_default() -> None:
+    """Jobs are named by the hash of what is written: with another name the same training would be paid for again."""
+    written = json.dumps(Configuration.preset("default").to_json(), sort_keys=True)
+    assert hashlib.sha256(written.encode()).hexdigest().startswith("c666a5cd"), "as version 0.2.1 wrote it"
+    first = Configuration(backbone="mobilenet_v1", width=0.75, finest_stride=16)
+    assert Configuration.from_json(json.loads(json.dumps(first.to_json()))) == first
+    assert first.replace(steps=3).backbone == "mobilenet_v1"
+
+
 def test_fields_left_out_keep_their_defaults() -> None:
     configuration = Configuration.from_json({"augmentation": {"mirror": False}})
     assert configuration == Configuration(augmentation=Augmentation(mirror=False))
@@ -26,6 +36,7 @@ def test_fields_left_out_keep_their_defaults() -> None:
     ("changes", "said"),
     [
         ({"input_size": 20}, "input_size is 20; it must be between 64 and 1024"),
+        ({"backbone": "resnet"}, "backbone is 'resnet'; it must be 'mobilenet_v1' or 'mobilenet_v2'"),
         ({"input_size": "300"}, "input_size is '300'; it must be a whole number"),
         ({"steps": 0}, "steps is 0; it must be above 0, or null"),
         ({"steps": True}, "steps is True; it must be a whole number"),
@@ -37,7 +48,7 @@ def test_fields_left_out_keep_their_defaults() -> None:
         ({"augmentation": {"mirror": 1}}, "augmentation.mirror is 1; it must be true or false"),
         ({"augmentation": {"crop": 0}}, "augmentation.crop is 0; it must be between 0.1 and 1"),
         ({"augmentation": 3}, "augmentation is 3; it must be an object"),
-        ({"stepps": 10}, "there is no field stepps; there are input_size, width"),
+        ({"stepps": 10}, "there is no field stepps; there are input_size, backbone, width"),
         ({"augmentation": {"flip": True}}, "there is no field augmentation.flip; there are mirror"),
     ],
 )

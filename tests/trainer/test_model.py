@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from keras.layers import BatchNormalization
@@ -20,8 +21,10 @@ WEIGHTS = Path(__file__).resolve().parents[2].parent / "shared" / "weights" / "m
     [
         (Configuration(input_size=300, width=0.35), [38, 19, 10, 5, 3]),
         (Configuration(input_size=128, width=0.35, finest_stride=16, anchor_scale=2.0), [8, 4, 2]),
+        (Configuration(backbone="mobilenet_v1", width=0.75, finest_stride=16), [18, 9, 5, 3]),
+        (Configuration(backbone="mobilenet_v1", input_size=128, width=0.25), [16, 8, 4, 2]),
     ],
-    ids=["300 px", "stride 16"],
+    ids=["300 px", "stride 16", "ssd_mobilenet_v1_0.75", "MobileNetV1"],
 )
 def test_every_output_has_its_anchor(configuration: Configuration, grids: list[int]) -> None:
     detector = build_detector(configuration, LABELS)
@@ -57,6 +60,24 @@ def test_pretrained_weights_are_loaded_and_frozen_below_a_block() -> None:
     pretrained, new = pretrained_and_new_variables(detector)
     assert {variable.path.partition("_")[0] for variable in pretrained} == {"block", "Conv"}
     assert {variable.path.partition("_")[0] for variable in new} == {"box", "class"}  # 64 px have no coarser maps
+
+
+def test_pretrained_weights_of_mobilenet_v1_are_loaded_and_frozen_below_a_block(tmp_path: Path) -> None:
+    path = tmp_path / "backbone.weights.h5"
+    backbone = keras.applications.MobileNet((64, 64, 3), alpha=0.25, include_top=False, weights=None)
+    backbone.save_weights(path)
+    configuration = Configuration(backbone="mobilenet_v1", input_size=64, width=0.25, weights=str(path), seed=5)
+    detector = build_detector(configuration, LABELS)
+    assert load_backbone_weights(detector) is None
+    for layer in (layer for layer in backbone.layers if layer.weights):
+        for ours, given in zip(detector.model.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, given)
+    trainable = {layer.name for layer in detector.model.layers if layer.trainable and layer.trainable_weights}
+    assert not trainable & {"conv1", "conv1_bn", "conv_dw_2", "conv_pw_2", "conv_dw_3_bn"}
+    assert trainable >= {"conv_dw_3", "conv_pw_3", "conv_pw_13", "box_0", "class_0_bn"}
+    pretrained, new = pretrained_and_new_variables(detector)
+    assert {variable.path.partition("_")[0] for variable in pretrained} == {"conv"}
+    assert {variable.path.partition("_")[0] for variable in new} == {"box", "class"}
 
 
 def test_from_scratch_everything_is_new() -> None:

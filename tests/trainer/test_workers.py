@@ -72,9 +72,10 @@ def workers(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
     folder = tmp_path_factory.mktemp("workers")
     weights = folder / "backbone.weights.h5"
     keras.utils.set_random_seed(1)
-    keras.applications.MobileNetV2((64, 64, 3), alpha=0.1, include_top=False, weights=None).save_weights(weights)
+    keras.applications.MobileNet((64, 64, 3), alpha=0.1, include_top=False, weights=None).save_weights(weights)
     # A frozen backbone, as after ImageNet: from scratch, rounding grows so fast that there is little to compare.
     configuration = Configuration(
+        backbone="mobilenet_v1",
         input_size=64,
         width=0.1,
         weights=str(weights),

@@ -26,7 +26,15 @@ from detector_trainer.replicas import Replicas
 from detector_trainer.training_pass import run_in_training
 
 LABELS = {1: "red", 2: "green"}
-SMALL = Configuration(input_size=64, width=0.1, weights="none", finest_stride=16, batch_size=4, freeze_below=13)
+SMALL = Configuration(
+    backbone="mobilenet_v1",  # the one with fewer layers
+    input_size=64,
+    width=0.1,
+    weights="none",
+    finest_stride=16,
+    batch_size=4,
+    freeze_below=13,
+)
 
 
 def furthest(first: list[np.ndarray], second: list[np.ndarray]) -> float:
@@ -75,7 +83,7 @@ def learner(replicas: Replicas, data: Path, folder: Path) -> dict[str, Any]:
     """Two steps of whole learners, whose backbone is frozen as after ImageNet."""
     weights = folder / "backbone.weights.h5"
     keras.utils.set_random_seed(1)
-    keras.applications.MobileNetV2((64, 64, 3), alpha=0.1, include_top=False, weights=None).save_weights(weights)
+    keras.applications.MobileNet((64, 64, 3), alpha=0.1, include_top=False, weights=None).save_weights(weights)
     configuration = SMALL.replace(weights=str(weights))
     shards = find_shards(data, "train")
     annotations = read_annotations(shards, LABELS)

@@ -1,3 +1,3 @@
-"""Trains one object detector, SSDLite on MobileNetV2, from TFRecord shards. Knows no cloud and no Airflow."""
+"""Trains one object detector, SSDLite on a MobileNet, from TFRecord shards. Knows no cloud and no Airflow."""
 
 __version__ = "0.2.1"

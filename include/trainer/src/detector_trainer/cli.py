@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
         prog="python -m detector_trainer",
-        description="Train an SSDLite-MobileNetV2 object detector from TFRecord shards. "
+        description="train an SSDLite-MobileNet object detector from TFRecord shards. "
         "Started again with the same --output, it goes on from its last checkpoint. "
         "Each path may also be gs://bucket/…, where buckets are mounted in /gcs (or in the folder GCS_MOUNT names).",
         epilog="Exit codes: 0 done; 1 the trainer failed; 2 bad input or configuration; "

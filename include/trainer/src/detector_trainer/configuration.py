@@ -13,6 +13,10 @@ from typing import Any
 from detector_trainer.errors import BadInput
 from detector_trainer.files import write_json
 
+BACKBONE_NAMES = ("mobilenet_v1", "mobilenet_v2")
+LATER_FIELDS: Mapping[str, Any] = MappingProxyType({"backbone": "mobilenet_v2"})  # and their defaults
+_ALWAYS = object()
+
 
 def _check(owner: object, name: str, allowed: str, holds: bool) -> None:
     if not holds:
@@ -70,7 +74,9 @@ class Configuration:
 
     Attributes:
         input_size: the side of the square that images are resized to, in pixels.
-        width: MobileNetV2's width multiplier (alpha); ImageNet weights exist for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
+        backbone: "mobilenet_v1" or "mobilenet_v2".
+        width: the backbone's width multiplier (alpha); ImageNet weights exist for 0.35, 0.5, 0.75, 1, 1.3 and 1.4 of
+            MobileNetV2, for 0.25, 0.5, 0.75 and 1 of MobileNetV1.
         weights: "imagenet" (downloaded), "none" (from scratch), or a ``.weights.h5`` file of the backbone.
         finest_stride: pixels per cell of the finest feature map with anchors: 8 sees objects of half the size of 16.
         anchor_scale: side of a cell's smallest square anchor, in cells.
@@ -92,6 +98,7 @@ class Configuration:
     """
 
     input_size: int = 300
+    backbone: str = "mobilenet_v2"
     width: float = 1.0
     weights: str = "imagenet"
     finest_stride: int = 8
@@ -140,6 +147,7 @@ class Configuration:
         for name, lowest, highest in numbers:
             _check_type(self, name, (int, float), "a number")
             _check(self, name, f"between {lowest} and {highest}", lowest <= getattr(self, name) <= highest)
+        _check(self, "backbone", " or ".join(map(repr, BACKBONE_NAMES)), self.backbone in BACKBONE_NAMES)
         _check(self, "finest_stride", "8 or 16", self.finest_stride in (8, 16))
         if self.steps is not None:
             _check_type(self, "steps", (int,), "a whole number or null")
@@ -184,7 +192,9 @@ class Configuration:
         return cls(**fields)
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """All fields, but for those that came later while they have their defaults: jobs are named by its hash."""
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if LATER_FIELDS.get(name, _ALWAYS) != value}
 
     @classmethod
     def read(cls, path: Path) -> Configuration:

@@ -1,4 +1,4 @@
-"""The network: MobileNetV2, feature maps of several strides, and light heads that say class and box per anchor."""
+"""The network: a MobileNet, feature maps of several strides, and light heads that say class and box per anchor."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ import numpy as np
 from keras import layers
 
 from detector_trainer.anchors import ANCHORS_PER_CELL, make_anchors
+from detector_trainer.backbone import backbone_of
 from detector_trainer.checkpoints import read_weights
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.label_map import read_label_map
 
-# Where the backbone's feature maps leave it, by stride (https://arxiv.org/abs/1801.04381, section 6.2: SSDLite takes
-# the expansion of block 13 for stride 16 and the last layer for stride 32; block 6's for stride 8 is our addition).
-FEATURE_LAYERS = {8: "block_6_expand_relu", 16: "block_13_expand_relu", 32: "out_relu"}
 EXTRA_CHANNELS = (256, 128)  # of the maps of stride 64 and 128
-NEW_LAYERS = ("extra_", "box_", "class_")  # what the names of all layers begin with that MobileNetV2 lacks
+NEW_LAYERS = ("extra_", "box_", "class_")  # what the names of all layers begin with that no backbone has
 BATCH_NORM_MOMENTUM = 0.9  # trainings here are hundreds of steps long; Keras's 0.999 would still hold initial values
 
 # A head's class bias starts where a sigmoid says 1 %: most anchors see background (https://arxiv.org/abs/1708.02002).
@@ -52,12 +50,13 @@ def build_detector(configuration: Configuration, label_map: dict[int, str]) -> D
     size = configuration.input_size
     image = keras.Input((size, size, 3), name="image")
     pixels = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
-    backbone = _mobilenet(configuration, input_tensor=pixels)
-    strides = [stride for stride in FEATURE_LAYERS if stride >= configuration.finest_stride]
-    maps = [backbone.get_layer(FEATURE_LAYERS[stride]).output for stride in strides]
+    features = backbone_of(configuration).features
+    backbone = backbone_of(configuration).build(configuration, input_tensor=pixels)
+    strides = [stride for stride in features if stride >= configuration.finest_stride]
+    maps = [backbone.get_layer(features[stride]).output for stride in strides]
     maps = _with_coarser_maps(maps, configuration)
     boxes, logits = _heads(maps, len(label_map))
-    model = keras.Model(image, {"boxes": boxes, "logits": logits}, name="ssdlite_mobilenet_v2")
+    model = keras.Model(image, {"boxes": boxes, "logits": logits}, name=f"ssdlite_{configuration.backbone}")
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = BATCH_NORM_MOMENTUM
@@ -88,13 +87,16 @@ def load_backbone_weights(detector: Detector) -> str | None:
         BadInput: a weights file is missing or does not fit.
     """
     configuration, width = detector.configuration, detector.configuration.width
+    backbone = backbone_of(configuration)
     if configuration.weights == "none":
         return None
     if configuration.weights == "imagenet":
         try:
-            pretrained = _mobilenet(configuration, weights="imagenet")
+            pretrained = backbone.build(configuration, weights="imagenet")
         except ValueError as error:
-            raise BadInput(f"Configuration: no ImageNet weights for width {width}: {error}") from error
+            raise BadInput(
+                f"Configuration: no ImageNet weights for {backbone.title} of width {width}: {error}"
+            ) from error
         except Exception as error:  # Keras wraps what urllib raises in a plain Exception
             return (
                 f"Training from scratch: ImageNet weights could not be downloaded ({error}). On small sets this costs "
@@ -102,20 +104,20 @@ def load_backbone_weights(detector: Detector) -> str | None:
                 'Give the path of a weights file as "weights", or train where there is network.'
             )
     else:
-        pretrained = _mobilenet(configuration)
+        pretrained = backbone.build(configuration)
         try:
             pretrained.load_weights(configuration.weights)
         except (OSError, ValueError) as error:
             raise BadInput(
-                f"Configuration: weights {configuration.weights!r} cannot be loaded into MobileNetV2 of width {width} "
-                f"without its top: {error}"
+                f"Configuration: weights {configuration.weights!r} cannot be loaded into {backbone.title} of width "
+                f"{width} without its top: {error}"
             ) from error
     for source in pretrained.layers:
         if source.weights:
             layer = detector.model.get_layer(source.name)
             layer.set_weights(source.get_weights())
             is_batch_norm = isinstance(layer, layers.BatchNormalization)
-            layer.trainable = not is_batch_norm and _block(layer.name) >= configuration.freeze_below
+            layer.trainable = not is_batch_norm and backbone.block(layer.name) >= configuration.freeze_below
     return None
 
 
@@ -126,26 +128,6 @@ def pretrained_and_new_variables(detector: Detector) -> tuple[list[keras.Variabl
         is_new = detector.configuration.weights == "none" or layer.name.startswith(NEW_LAYERS)
         parts[is_new].extend(layer.trainable_variables)
     return parts
-
-
-def _mobilenet(
-    configuration: Configuration, *, weights: str | None = None, input_tensor: keras.KerasTensor | None = None
-) -> keras.Model:
-    """Keras's MobileNetV2 without its top, from pixels in [-1, 1]."""
-    return keras.applications.MobileNetV2(
-        (configuration.input_size, configuration.input_size, 3),
-        alpha=configuration.width,
-        include_top=False,
-        weights=weights,
-        input_tensor=input_tensor,
-    )
-
-
-def _block(name: str) -> int:
-    """Which block a layer of Keras's MobileNetV2 belongs to: the stem and the first are 0, what follows them all 17."""
-    if name.startswith("block_"):
-        return int(name.split("_")[1])
-    return 17 if name in ("Conv_1", "Conv_1_bn", "out_relu") else 0
 
 
 def _with_coarser_maps(maps: Sequence[keras.KerasTensor], configuration: Configuration) -> list[keras.KerasTensor]:
