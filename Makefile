@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BENCH_VENV := .venv-bench
+MINIMUM_VENV := .venv-tf217
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins:$(CURDIR)/include/trainer/src
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -24,7 +25,7 @@ BUDGET ?=
 HOMES ?=
 ONLY ?=
 
-.PHONY: help run rehearse smoke test test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
+.PHONY: help run rehearse smoke test test-trainer-minimum test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
 
 help: ## this list
 	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [TARGETS=vertex] [PORT=8080]"
@@ -53,6 +54,9 @@ smoke: $(VENV)/ready ## the smallest real training in a cloud, with your connect
 
 test: $(VENV)/ready system ## all tests
 	$(PYTHON) -m pytest
+
+test-trainer-minimum: $(MINIMUM_VENV)/ready ## the trainer's tests on TensorFlow 2.17, its oldest; Python 3.11 or 3.12
+	$(MINIMUM_VENV)/bin/python -m pytest tests/trainer
 
 test-faults: $(VENV)/ready system system-faults ## half an hour: parts of a real Airflow killed, frozen, locked, starved
 	@$(MAKE) --no-print-directory -j 2 faults-sqlite faults-postgres
@@ -102,7 +106,7 @@ lock: $(VENV)/ready ## requirements.in → requirements.txt, for Python 3.11 to 
 	$(VENV)/bin/uv pip compile requirements-bench.in --universal --python-version 3.11 --no-header --upgrade -o requirements-bench.txt
 
 clean: ## remove the environment and all state; lanner.yaml stays
-	rm -rf $(VENV) $(BENCH_VENV) .lanner .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) $(MINIMUM_VENV) .lanner .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # The environment, made anew whenever the lock changes. uv comes first, into the environment itself.
 $(VENV)/ready: requirements.txt
@@ -115,3 +119,12 @@ $(BENCH_VENV)/ready: requirements-bench.txt | $(VENV)/ready
 	@rm -rf $(BENCH_VENV) && $(VENV)/bin/uv venv --quiet --python $(PYTHON) $(BENCH_VENV) \
 		&& $(VENV)/bin/uv pip sync --quiet --python $(BENCH_VENV)/bin/python $< && touch $@ \
 		|| { echo "supervision cannot be installed here; what is measured against it will be left out."; rm -rf $(BENCH_VENV); }
+
+# The oldest TensorFlow that the trainer accepts, with what its own package asks for, and what its tests need.
+$(MINIMUM_VENV)/ready: include/trainer/pyproject.toml | $(VENV)/ready
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { echo "TensorFlow 2.17 has no wheel for Python" \
+		"3.13. With Python 3.11 or 3.12 as PYTHON3=… in another checkout this can be tested."; exit 2; }
+	@rm -rf $(MINIMUM_VENV) && $(VENV)/bin/uv venv --quiet --python $(PYTHON) $(MINIMUM_VENV) \
+		&& $(VENV)/bin/uv pip install --quiet --python $(MINIMUM_VENV)/bin/python "tensorflow==2.17.*" \
+			-r include/trainer/pyproject.toml pytest hypothesis "setuptools>=77" && touch $@ \
+		|| { echo "TensorFlow 2.17 cannot be installed here."; rm -rf $(MINIMUM_VENV); exit 2; }
