@@ -142,6 +142,14 @@ class Settings(Part):
     prices: dict[str, dict[str, dict[str, HourlyPrice]]] = {}  # cloud, machine or accelerator, region; docs/costs.md
     collections: dict[Name, CollectionSettings] = {}
 
+    def require_google(self) -> GoogleSettings:
+        """The section ``google``; ``SettingsError`` that says what it needs if there is none."""
+        if self.google is None:
+            raise SettingsError(
+                f"{settings_file()}: target vertex needs 'google:' with at least a bucket (docs/google.md)."
+            )
+        return self.google
+
     @cached_property
     def home(self) -> Path:
         return state_folder()

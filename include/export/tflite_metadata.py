@@ -95,7 +95,7 @@ def build_metadata(inputs: Sequence[str], outputs: Sequence[str], input_size: in
     model = Table(
         "ModelMetadata",
         name="Object detector",
-        description="SSDLite on MobileNetV2 with non-maximum suppression, trained by Lanner.",
+        description="SSDLite on a MobileNet with non-maximum suppression, trained by Lanner.",
         subgraph_metadata=[
             Table(
                 "SubGraphMetadata",

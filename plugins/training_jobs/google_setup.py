@@ -54,6 +54,5 @@ def require_ready(settings: Settings, machine: str = "", *, spot: bool = False) 
 
 
 def _opened(settings: Settings) -> tuple[GoogleSettings, GoogleCloud]:
-    if settings.google is None:
-        raise ValueError("lanner.yaml has no section google: (docs/google.md).")
-    return settings.google, GoogleCloud.of_connection(settings.google.connection, settings.google.project)
+    google = settings.require_google()
+    return google, GoogleCloud.of_connection(google.connection, google.project)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from include import settings
 from include.costs.budget import OverBudget, dollars, exceeded, refuse, report, reserve
-from include.costs.ledger import NOTHING, Entry, JobAccount, Kind, Ledger, month_of
+from include.costs.ledger import NOTHING, Entry, JobAccount, Kind, Ledger, Totals, month_of, totals
 from include.documents import State
 from training_jobs.job import JobStatus, TrainingJob, TrainingService
 
@@ -37,16 +37,15 @@ class Meter:
     month: str
     hourly: float
     budget: float | None
-    _told: float = field(default=0.0, compare=False)  # when the ledger was last told
 
-    def as_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name != "_told"}
+    def __post_init__(self) -> None:
+        self._told = -ACCRUE_SECONDS  # when the ledger was last told
 
     def read(self, seconds: float) -> str | None:
         """Why the job must stop after so many seconds, or None. Tells the ledger now and then what has accrued."""
         spent = Decimal(str(self.hourly * seconds / HOUR))
         over = exceeded(spent, budget=None if self.budget is None else Decimal(str(self.budget)))
-        if over or time.monotonic() - self._told > ACCRUE_SECONDS:
+        if over or time.monotonic() - self._told >= ACCRUE_SECONDS:
             self._told = time.monotonic()
             Ledger(settings.load().open_store(), self.collection).append(
                 _entry(self.collection, self.target, self.job, self.month, Kind.ACCRUED, spent)
@@ -80,15 +79,10 @@ class Purse:
         """
         choices = [replace(job, machine=number) for number in range(len(job.machines))] if job.attempt == 1 else [job]
         known = self._attempts()
-        others = [account for account in known.values() if account.job != job.name]
+        others = _besides(known, job)
         for choice in choices or [job]:
-            reason = refuse(
-                self.service.cost(choice, job.max_seconds),
-                budget=self.budget,
-                spent=sum((account.spent for account in others), NOTHING),
-                committed=sum((account.committed for account in others), NOTHING),
-            )
-            if reason:
+            most = self.service.cost(choice, job.max_seconds)
+            if reason := refuse(most, budget=self.budget, spent=others.spent, committed=others.committed):
                 raise OverBudget(f"{_machine(choice)}: {reason}")
         estimate = self.service.cost(job, job.max_seconds)
         if estimate:
@@ -97,14 +91,14 @@ class Purse:
             print(f"{job.name} can cost {dollars(estimate)} at most ({note}).")
 
     def meter(self, job: TrainingJob) -> dict[str, Any] | None:
-        """For the trigger that waits for an attempt; None if it costs nothing."""
+        """A ``Meter`` for the trigger that waits for an attempt; None if it costs nothing."""
         hourly = self.service.cost(job, HOUR)
         if not hourly:
             return None
         known = self._attempts()
-        others = sum((account.spent for account in known.values() if account.job != job.name), NOTHING)
-        left = None if self.budget is None else float(max(self.budget - others, NOTHING))
-        return Meter(job.collection, job.target, job.name, _month(known, job.name), float(hourly), left).as_dict()
+        left = None if self.budget is None else float(max(self.budget - _besides(known, job).spent, NOTHING))
+        meter = Meter(job.collection, job.target, job.name, _month(known, job.name), float(hourly), left)
+        return asdict(meter)
 
     def settle(self, history: Sequence[JobStatus]) -> tuple[float, list[str]]:
         """Record how every attempt ended. Returns what all of them came to in US dollars, and a line for each.
@@ -123,7 +117,7 @@ class Purse:
                 self.ledger.append(self._entry(known, account.job, Kind.CANCELLED, NOTHING, "never submitted"))
         known = self._attempts()
         lines = [f"{name}: {report(account, budget=self.budget)}" for name, account in known.items()]
-        return float(sum((account.spent for account in known.values()), NOTHING)), lines
+        return float(totals(known.values()).spent), lines
 
     def _attempts(self) -> dict[str, JobAccount]:
         """What the ledger says of every attempt of this job."""
@@ -135,6 +129,11 @@ class Purse:
 
     def _entry(self, known: Mapping[str, JobAccount], name: str, kind: Kind, amount: Decimal, note: str) -> Entry:
         return _entry(self.job.collection, self.job.target, name, _month(known, name), kind, amount, note)
+
+
+def _besides(known: Mapping[str, JobAccount], job: TrainingJob) -> Totals:
+    """What the other attempts cost, and may still cost."""
+    return totals(account for name, account in known.items() if name != job.name)
 
 
 def _month(known: Mapping[str, JobAccount], name: str) -> str:

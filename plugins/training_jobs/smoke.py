@@ -93,11 +93,7 @@ def _prices(current: settings.Settings) -> dict[str, Any]:
 
 
 def _google(current: settings.Settings) -> dict[str, Any]:
-    if current.google is None:
-        raise settings.SettingsError(
-            f"{settings.settings_file()}: target vertex needs 'google:' with at least a bucket (docs/google.md)."
-        )
-    return {"google": current.google.model_dump() | {"prefix": NAME}}
+    return {"google": current.require_google().model_dump() | {"prefix": NAME}}
 
 
 def _remove_from_vertex(service: TrainingService) -> str:

@@ -20,11 +20,7 @@ def _vertex(current: settings.Settings) -> TrainingService:
     from training_jobs.google_cloud import GoogleCloud
     from training_jobs.vertex import VertexService
 
-    google = current.google
-    if google is None:
-        raise settings.SettingsError(
-            f"{settings.settings_file()}: target vertex needs 'google:' with at least a bucket (docs/google.md)."
-        )
+    google = current.require_google()
     cloud = GoogleCloud.of_connection(google.connection, google.project)
     regions = {machine.region for machine in current.machines("vertex") if machine.region}
     prices = PriceList.of(current, "google")

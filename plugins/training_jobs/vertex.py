@@ -17,14 +17,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from include.checks.google import RULES
-from include.checks.google_gathering import gather
-from include.checks.google_machines import AskedMachine
-from include.checks.rule import check
+from include.checks.google_setup import ANY_MACHINE, asked_machines, look
 from include.costs.prices import PriceList
 from include.documents import SIDES, DatasetDocument, Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
-from include.settings import GoogleSettings
+from include.settings import GoogleSettings, Machine
 from include.store import Store
 from training_jobs.bucket import claim, download
 from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
@@ -32,12 +29,11 @@ from training_jobs.job import JobHandle, JobStatus, LogPage, TrainingJob
 from training_jobs.vertex_bucket import VertexBucket, data_folder
 from training_jobs.vertex_listing import NAMESPACE_LABEL, PREFIX_LABEL, VertexListing
 from training_jobs.vertex_log import new_lines
-from training_jobs.vertex_machines import PRESETS, preset
+from training_jobs.vertex_machines import preset
 from training_jobs.vertex_states import LABEL, OWNER, status_of
 
 log = logging.getLogger(__name__)
 CLAIM_EXPIRES = timedelta(minutes=10)  # of one whose job never came: its claimant died between the two
-ANY_MACHINE = next(iter(PRESETS))
 
 
 class VertexService:
@@ -78,29 +74,23 @@ class VertexService:
             for side in SIDES[:2]
             if not dataset.sides[side].images
         ]
+        known = []
         for asked in job.machines:
             try:
                 machine = preset(asked["preset"])
             except ValueError as unknown:
                 faults.append(f"UNKNOWN_MACHINE: {unknown} Change machines in lanner.yaml.")
-            else:
-                if machine.is_tpu and not self.settings.container:
-                    faults.append(
-                        "NO_CONTAINER: there is no prebuilt container with a TensorFlow new enough for TPUs. Build the "
-                        "one of this project and name it as google.container in lanner.yaml (docs/google.md)."
-                    )
-        regions = [machine.get("region") or self.settings.region for machine in job.machines] or [self.settings.region]
-        machines = [
-            AskedMachine(asked["preset"], asked.get("region") or self.settings.region, bool(asked.get("spot")))
-            for asked in job.machines or [{"preset": ANY_MACHINE}]
-            if asked["preset"] in PRESETS
-        ]
-        facts = gather(
-            self.cloud, self.settings.bucket, list(dict.fromkeys(regions)), machines, self.settings.service_account
-        )
+                continue
+            known.append(Machine(**asked))
+            if machine.is_tpu and not self.settings.container:
+                faults.append(
+                    "NO_CONTAINER: there is no prebuilt container with a TensorFlow new enough for TPUs. Build the "
+                    "one of this project and name it as google.container in lanner.yaml (docs/google.md)."
+                )
+        facts, findings = look(self.cloud, self.settings, asked_machines(self.settings, known))
         for note in facts.unknown:
             log.info("Not checked: %s", note)
-        return faults + [str(finding) for finding in check(RULES, facts)]
+        return faults + [str(finding) for finding in findings]
 
     def find_or_submit(self, job: TrainingJob) -> JobHandle:
         """Find the job of this name or submit it.
@@ -214,7 +204,7 @@ class VertexService:
     # --- names
 
     def _machine(self, job: TrainingJob) -> Mapping[str, Any]:
-        return job.machines[job.machine] if job.machines else {"preset": ANY_MACHINE}
+        return job.machines[job.machine] if job.machines else ANY_MACHINE.model_dump()
 
 
 def _is_unwanted(name: str) -> bool:

@@ -7,12 +7,11 @@ from functools import cache
 from typing import Any
 
 from training_jobs.google_cloud import GoogleCloud
-from training_jobs.vertex_states import LABEL, status_of
+from training_jobs.vertex_states import LABEL, OVER, status_of
 
 PREFIX_LABEL, NAMESPACE_LABEL = "lanner_prefix", "lanner_namespace"
 PAGE = 100  # jobs, the most that one listing returns
 MOST_PREFIXES = 20  # asked for by name in one listing
-OVER = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED")
 
 
 class VertexListing:
@@ -25,7 +24,7 @@ class VertexListing:
         self.cloud, self.regions, self.namespace = cloud, tuple(regions), namespace
         self._numbers: dict[str, str] = {}
         self._custom_jobs = cache(cloud.custom_jobs)  # each time it is made, it reads a description of megabytes
-        ended = "".join(f' AND state!="JOB_STATE_{state}"' for state in OVER)
+        ended = "".join(f' AND state!="{state}"' for state in OVER)
         self._active = f'labels.{NAMESPACE_LABEL}="{namespace}"{ended}'
 
     def find(self, names: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from training_jobs.vertex import VertexService
-from training_jobs.vertex_states import status_of
+from training_jobs.vertex_states import OVER, status_of
 
 CANCEL_SECONDS = 300.0  # that the service may take to give machines back
 AT_ONCE = 16
@@ -23,7 +23,7 @@ def remove_everything(service: VertexService) -> str:
         if status_of(job).active:
             service.jobs.cancel(job)
     deadline = time.monotonic() + CANCEL_SECONDS
-    while any(status_of(job).active or job["state"] == "JOB_STATE_CANCELLING" for job in service.jobs.all()):
+    while any(job["state"] not in OVER for job in service.jobs.all()):
         if time.monotonic() > deadline:
             raise TimeoutError(
                 f"Jobs of {service.namespace} had not ended {CANCEL_SECONDS:.0f} s after they were cancelled. "

@@ -33,6 +33,12 @@ STATES: Mapping[str, State] = MappingProxyType(
         "JOB_STATE_EXPIRED": State.FAILED,
     }
 )
+# In which a job keeps no machine any more
+OVER = tuple(
+    name
+    for name, state in STATES.items()
+    if state not in {State.PENDING, State.RUNNING} and name != "JOB_STATE_CANCELLING"
+)
 INVALID, DEADLINE, DENIED, EXHAUSTED, INTERNAL, UNAVAILABLE = 3, 4, 7, 8, 13, 14  # google.rpc.Code
 EXIT_STATUS = re.compile(r"exited with a non-zero status of (\d+)")
 # Of the trainer; 75: it was told to stop, by whom it cannot say.

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def test_over_the_budget_the_wait_ends_while_the_job_runs(
     os.utime(folder / "started", (time.time() - HOUR, time.time() - HOUR))
 
     async def fire(budget: float) -> object:
-        meter = Meter("toy", "local", job.name, "2026-11", hourly=1.0, budget=budget).as_dict()
+        meter = asdict(Meter("toy", "local", job.name, "2026-11", hourly=1.0, budget=budget))
         async for event in TrainingTrigger("local", job.name, True, json.loads(json.dumps(meter))).run():
             return event.payload
         raise AssertionError

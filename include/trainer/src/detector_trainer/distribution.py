@@ -118,7 +118,7 @@ def choose(environment: Mapping[str, str], *, gpus: int, has_tpu: bool) -> Found
         return Found("tpu", task)
     if has_tpu or environment.get("TPU_NAME"):
         return Found("tpu", task, environment.get("TPU_NAME") or LOCAL)
-    if task.kind in TRAINING_TASKS and task.workers > 1:
+    if task.workers > 1:
         return Found("workers", task)
     return Found("mirrored" if gpus > 1 else "default", task)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -74,24 +75,21 @@ def train(
     part = Part(replicas.worker, replicas.workers, configuration.batch_size // replicas.workers // share)
     batches = training_batches(shards, annotations, configuration, learner.detector.anchors, start, part)
     evaluator = Evaluator(learner.average, validation_shards, validation)
-    if not replicas.is_chief:
-        Loop(learner, schedule, evaluator, None, output, should_stop, replicas).run(batches)
-        logger.info("The weights of worker %d add up to %r", replicas.worker + 1, learner.checksum())
-        replicas.wait_for_all()
-        return _summary(learner)
-
-    output.mkdir(parents=True, exist_ok=True)
-    if earlier is not None:
-        bring(earlier, output)
-    learner.detector.configuration.write(output / "configuration.json")
-    write_text(output / "label_map.pbtxt", (data / "label_map.pbtxt").read_text(encoding="utf-8"))
-    with Journal(output, schedule.steps, start) as journal:
-        journal.graph(evaluator.graph)
+    if replicas.is_chief:
+        output.mkdir(parents=True, exist_ok=True)
+        if earlier is not None:
+            bring(earlier, output)
+        learner.detector.configuration.write(output / "configuration.json")
+        write_text(output / "label_map.pbtxt", (data / "label_map.pbtxt").read_text(encoding="utf-8"))
+    with Journal(output, schedule.steps, start) if replicas.is_chief else nullcontext() as journal:
+        if journal is not None:
+            journal.graph(evaluator.graph)
         Loop(learner, schedule, evaluator, journal, output, should_stop, replicas).run(batches)
 
-    write_saved_model(load_detector(output, "best"), output / "saved_model")
     summary = _summary(learner)
-    write_json(output / "summary.json", summary)
+    if replicas.is_chief:
+        write_saved_model(load_detector(output, "best"), output / "saved_model")
+        write_json(output / "summary.json", summary)
     if replicas.workers > 1:
         logger.info("The weights of worker %d add up to %r", replicas.worker + 1, learner.checksum())
     replicas.wait_for_all()  # for the others it would look as if the chief had failed, and for it as if they had
