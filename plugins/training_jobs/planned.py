@@ -72,8 +72,12 @@ def conclude(
     service = open_service(target)
     history = cancel_if_owned(service, training, why)
     status = history[-1] if history else None
-    cost, bill = Purse(service, training).settle(history)
-    print("\n".join(bill) or "It cost nothing.")
+    unrecorded = ""
+    try:
+        cost, bill = Purse(service, training).settle(history)
+        print("\n".join(bill) or "It cost nothing.")
+    except ValueError as unknown:  # no price any more, or a broken ledger: no reason to keep the result back
+        cost, unrecorded = 0.0, f"What it cost is not recorded: {unknown}"
     fields: dict[str, Any] = {
         "cost": cost,
         "state": State.FAILED,
@@ -91,6 +95,7 @@ def conclude(
         }
     if said is not None:
         fields |= {"state": State.FAILED, "reason": Reason(said["reason"]), "message": said["message"]}
+    fields["message"] = " ".join(filter(None, [fields["message"], unrecorded]))
     result = assemble(store, plan, target, scores=scores, model_version=model_version, **fields)
     store.put(result)
     return result
