@@ -43,8 +43,8 @@ if collections := sorted(settings.load().collections):
                 "",
                 type="string",
                 title="Job",
-                description_md="The whole name, such as `lanner-local-1a2b3c4d-5e6f7a8b-g1-a1`: it is in the log of "
-                "`submit`, in `result.json`, in MLflow, and as a folder below `<collection>/models/` in the store.",
+                description_md="The whole name, such as *lanner-local-1a2b3c4d-5e6f7a8b-g1-a1*: it is in the log of "
+                "**submit**, in *result.json*, in MLflow, and a folder below *models* in the store.",
             ),
         },
         **dag_defaults(Tag.TRAINING),

@@ -63,15 +63,15 @@ with DAG(
             examples=sorted(collections),
             pattern="^[a-z][a-z0-9_]{0,39}$",
             title="Collection",
-            description_md="One of the collections of `lanner.yaml`. A new one is added there; it needs no code.",
+            description_md="One of the collections of *lanner.yaml*. A new one is added there; it needs no code.",
         ),
         "batch": Param(
             "all",
             type="string",
             pattern=r"^[A-Za-z0-9_.~+-]{1,200}$",
             title="Batch",
-            description_md="The batch's key. It takes the place of `{batch}` in the collection's source, and batches "
-            "are ordered by it. A collection that is a single folder has one batch; `all` is a good name for it.",
+            description_md="The batch's key. It takes the place of *{batch}* in the collection's source, and batches "
+            "are ordered by it. A collection that is a single folder has one batch; *all* is a good name for it.",
         ),
     },
     **dag_defaults(Tag.DATA),

@@ -50,7 +50,7 @@ with DAG(
             type="boolean",
             title="Train again",
             description_md="Make new jobs although neither dataset nor configuration changed (a new *generation*). "
-            "Of what, says **Partition Key** under *Advanced Options*: `collection:batch`, such as `digits:all`.",
+            "Of what, says **Partition Key** under *Advanced Options*: *collection:batch*, such as *digits:all*.",
         ),
     },
     **dag_defaults(Tag.TRAINING) | {"max_active_runs": 1},

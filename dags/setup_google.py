@@ -52,7 +52,7 @@ if settings.load().google:
                 False,
                 type="boolean",
                 title="Create the bucket",
-                description_md="If there is none: in `google.region`, private, access by roles alone. An empty bucket "
+                description_md="If there is none: in *google.region*, private, access by roles alone. An empty bucket "
                 "costs nothing.",
             ),
             "machine": Param(
@@ -61,14 +61,14 @@ if settings.load().google:
                 enum=[AS_IN_SETTINGS, *PRESETS],
                 title="Machine",
                 description_md="Whose quota to look at, and whether the region has it: those of the collections' "
-                "targets `vertex`, or one preset of `docs/google.md`.",
+                "targets **vertex**, or one preset of *docs/google.md*.",
             ),
             "spot": Param(
                 False,
                 type="boolean",
                 title="Spot",
                 description_md="With a preset as **Machine**: look at the quota of spot machines, which is a separate "
-                "one. `lanner.yaml` says of its own machines whether they are spot.",
+                "one. *lanner.yaml* says of its own machines whether they are spot.",
             ),
         },
         **dag_defaults(Tag.SETUP),

@@ -63,6 +63,9 @@ def test_every_field_of_a_form_has_a_title_and_help(dags: dict[str, DAG]) -> Non
             schema = dag.params.get_param(field).schema
             assert schema.get("title"), f"{name}: field {field} has no title"
             assert schema.get("description_md"), f"{name}: field {field} has no help"
+            assert "`" not in schema["description_md"], (
+                f"{name}: {field}: the form's boxes around code hide other lines"
+            )
             assert parameter is not None
 
 
