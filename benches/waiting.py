@@ -80,6 +80,7 @@ def compare(mine: Waited, theirs: Waited, against: str, on: str) -> list[Row]:
     return [
         Row(f"waiting: {work}", against, on, form.format(one), form.format(other), _ratio(one, other))
         for work, one, other, form in figures
+        if other  # a loop that was never blocked for long is no measure
     ]
 
 
@@ -88,7 +89,7 @@ def percentile(delays: tuple[float, ...]) -> float:
 
 
 def _ratio(mine: float, theirs: float) -> Ratio:
-    ratio = mine / theirs if theirs else float("nan")
+    ratio = mine / theirs
     return Ratio(ratio, ratio, ratio)
 
 
