@@ -126,10 +126,18 @@ class Api:
 
     def complaints(self, run: Run, instance: TaskInstance) -> list[str]:
         """The errors in the log of a task's last try, with their exceptions; without any, its last lines."""
-        path = f"/dags/{run.dag}/dagRuns/{run.id}/taskInstances/{instance.task}/logs/{instance.tries}"
-        events = [e for e in self.get(path, map_index=instance.map_index)["content"] if isinstance(e, dict)]
+        events = self._log(run, instance)
         errors = [event for event in events if event.get("level") in {"error", "critical"}]
         return [_line(event) for event in errors or events[-LAST_LINES:]]
+
+    def said(self, run: Run, instance: TaskInstance) -> list[str]:
+        """The lines in the log of a task's last try, also while it waits."""
+        return [str(event.get("event", "")) for event in self._log(run, instance)]
+
+    def _log(self, run: Run, instance: TaskInstance) -> list[dict[str, Any]]:
+        path = f"/dags/{run.dag}/dagRuns/{run.id}/taskInstances/{instance.task}/logs/{instance.tries}"
+        content = self.get(path, map_index=instance.map_index)["content"]
+        return [event for event in content if isinstance(event, dict)]
 
 
 def _run(found: dict[str, Any]) -> Run:

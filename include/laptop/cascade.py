@@ -6,15 +6,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from include.laptop.api import Api, Run
-from include.progress import last_training_line
+from include.laptop.api import Api, Run, TaskInstance
+from include.progress import last_training_line_said
 
 INTERVAL = 1.0  # seconds between two looks
+LOG_INTERVAL = 5.0  # seconds between two looks into a training's log
 PATIENCE = 60.0  # seconds that the next run of the cascade may take to appear
 LAST = "compare_detectors"
+TRAINING = "train_"  # begins the name of each target's DAG
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -28,25 +29,20 @@ class Look:
 
     changes: list[str] = field(default_factory=list)  # "build_dataset.assign: success"
     active: list[str] = field(default_factory=list)  # tasks at work now
-    training: dict[str, Any] = field(default_factory=dict)  # the trainer's last metrics
+    trainings: dict[str, dict[str, Any]] = field(default_factory=dict)  # by target, what its trainer said last
 
 
 class Cascade:
-    """The runs that one batch sets off.
+    """The runs that one batch sets off."""
 
-    Args:
-        jobs: the folder of the local target's jobs, where the trainer writes its metrics.
-    """
-
-    def __init__(self, api: Api, collection: str, batch: str, jobs: Path) -> None:
+    def __init__(self, api: Api, collection: str, batch: str) -> None:
         self.api = api
         self.collection = collection
         self.batch = batch
-        self.jobs = jobs
         self.nothing_to_train = False
         self._ingest: Run | None = None
         self._since = datetime.now(UTC)
-        self._prefixes: dict[str, str] = {}  # of the job of each training run
+        self._heard: dict[str, tuple[float, dict[str, Any]]] = {}  # by training run: when, and what its trainer said
         self._states: dict[tuple[str, str, str, int], str | None] = {}
 
     def begin(self) -> bool:
@@ -108,15 +104,17 @@ class Cascade:
                 look.active.append(name)
             if (run.dag, instance.task, instance.state) == ("plan_training", "plan", "skipped"):
                 self.nothing_to_train = True
-            if (run.dag, instance.task, instance.state) == ("train_local", "wait", "deferred"):
-                look.training = self._metrics(run)
+            is_waiting = run.dag.startswith(TRAINING) and (instance.task, instance.state) == ("wait", "deferred")
+            if is_waiting and (said := self._said(run, instance)):
+                look.trainings[run.dag.removeprefix(TRAINING)] = said
 
-    def _metrics(self, run: Run) -> dict[str, Any]:
-        """The last line that the trainer of a run's newest attempt wrote."""
-        if run.id not in self._prefixes:
-            self._prefixes[run.id] = self.api.returned(run, "submit")["job"]["prefix"]
-        folders = sorted(self.jobs.glob(f"{self._prefixes[run.id]}-a*"), key=lambda folder: folder.stat().st_mtime)
-        return last_training_line(folders[-1] / "output" / "metrics.jsonl") if folders else {}
+    def _said(self, run: Run, wait: TaskInstance) -> dict[str, Any]:
+        """What the trainer of a run said last of how far it is."""
+        heard, said = self._heard.get(run.id, (-LOG_INTERVAL, {}))
+        if time.monotonic() - heard >= LOG_INTERVAL:
+            said = last_training_line_said(self.api.said(run, wait)) or said
+            self._heard[run.id] = (time.monotonic(), said)
+        return said
 
     def _obituary(self, run: Run) -> str:
         """What failed in a run, and the last words of each failed task."""

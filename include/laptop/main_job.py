@@ -89,7 +89,7 @@ def run_main_job(api: Api, collection: str) -> int:
     """Run one batch through all pipelines and show what came of it. Returns an exit code."""
     current = settings.load()
     store = current.open_store()
-    cascade = Cascade(api, collection, BATCH, current.jobs)
+    cascade = Cascade(api, collection, BATCH)
     if cascade.begin():
         say("Going on with what was interrupted.")
     code = 0

@@ -41,17 +41,16 @@ def show_progress(looks: Iterable[Look], console: Console) -> None:
                 console.print(f"{_clock(began)}  {change}", highlight=False, markup=False)
             if bar is not None:
                 bar(look)
-            elif look.training and time.monotonic() - spoke > PLAIN_INTERVAL:
+            elif look.trainings and time.monotonic() - spoke > PLAIN_INTERVAL:
                 spoke = time.monotonic()
-                console.print(f"{_clock(began)}  {describe(look.training)}", highlight=False)
+                for target, said in look.trainings.items():
+                    console.print(f"{_clock(began)}  {describe(target, said)}", highlight=False)
 
 
-def describe(metrics: dict[str, Any]) -> str:
+def describe(target: str, said: dict[str, Any]) -> str:
     """One line about a training: step, loss, time left."""
-    left = metrics.get("seconds_left")
-    return f"training: step {metrics['step']} of {metrics['steps']}, loss {metrics['loss']:.3f}" + (
-        f", {left / 60:.1f} min left" if left is not None else ""
-    )
+    progress = f"step {said['step']} of {said['steps']}, loss {said['loss']:.3f}"
+    return f"training {target}: {progress}, {said['seconds_left'] / 60:.1f} min left"
 
 
 @contextmanager
@@ -60,13 +59,18 @@ def _bar(console: Console) -> Iterator[Any]:
         yield None
         return
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("starting", total=None)
+        bars = {"": progress.add_task("starting", total=None)}  # by target; the first is for all else
 
         def update(look: Look) -> None:
-            metrics = look.training
-            doing = describe(metrics) if metrics else ", ".join(look.active) or "scheduling"
-            total, completed = (metrics["steps"], metrics["step"]) if metrics else (None, 0)
-            progress.update(task, description=doing, total=total, completed=completed)
+            doing = ", ".join(look.active) or "scheduling"
+            progress.update(bars[""], description=doing, visible=not look.trainings)
+            for target, said in look.trainings.items():
+                if target not in bars:
+                    bars[target] = progress.add_task("")
+                far = {"total": said["steps"], "completed": said["step"]}
+                progress.update(bars[target], description=describe(target, said), visible=True, **far)
+            for target in bars.keys() - look.trainings.keys() - {""}:
+                progress.update(bars[target], visible=False)
 
         yield update
 

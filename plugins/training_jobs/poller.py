@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import ClassVar
 
 from training_jobs.job import JobStatus, LogPage
@@ -41,7 +41,7 @@ class Poller:
 
     async def watch(self, name: str) -> AsyncIterator[tuple[JobStatus | None, LogPage]]:
         """Status and new log lines of one job, for ever: at each beat at which there are lines or it is not active, and
-        now and then without.
+        now and then without. With a job that has ended come the last of its lines.
 
         Status None: the service knows no such job.
         """
@@ -73,13 +73,25 @@ class Poller:
     async def _look(self) -> None:
         names = list(self._waiters)
         known = await asyncio.to_thread(self._service.describe, names)
-        pages = await asyncio.to_thread(self._service.log_pages, {name: self._cursors.get(name, 0) for name in names})
+        ended = {name for name in names if not (name in known and known[name].active)}
+        pages = await self._read(names, ended)
         for name in names:
             page, status = pages[name], known.get(name)
             self._cursors[name] = page.cursor
             told, now = self._told.get(name, -QUIET_SECONDS), time.monotonic()
             # To wake thousands for nothing at each beat holds up the loop
-            if status is None or not status.active or page.lines or now - told >= QUIET_SECONDS:
+            if name in ended or page.lines or now - told >= QUIET_SECONDS:
                 self._told[name] = now
                 for queue in self._waiters.get(name, ()):
                     queue.put_nowait((status, page))
+
+    async def _read(self, names: Iterable[str], ended: Collection[str]) -> dict[str, LogPage]:
+        """What is new in logs; in those of jobs that have ended all of it, however many pages that takes."""
+        whole = {name: LogPage((), self._cursors.get(name, 0)) for name in names}
+        wanted = list(whole)
+        while wanted:
+            cursors = {name: whole[name].cursor for name in wanted}
+            pages = await asyncio.to_thread(self._service.log_pages, cursors)
+            whole |= {name: LogPage(whole[name].lines + page.lines, page.cursor) for name, page in pages.items()}
+            wanted = [name for name, page in pages.items() if page.lines and name in ended]
+        return whole

@@ -44,10 +44,10 @@ class TrainingTrigger(BaseTrigger):
         async for status, page in Poller.of(self.target).watch(self.name):
             for line in page.lines:
                 self.log.info("%s", line)
-            if status is None or (not status.active and not page.lines):  # the log is read to its end first
+            if status is None or not status.active:
                 yield TriggerEvent({"name": self.name})
                 return
-            if meter and status.active and (over := await asyncio.to_thread(meter.read, status.seconds or 0.0)):
+            if meter and (over := await asyncio.to_thread(meter.read, status.seconds or 0.0)):
                 yield TriggerEvent({"name": self.name, "over_budget": over})
                 return
 

@@ -21,7 +21,7 @@ from include.laptop.collection import collection_name
 from include.laptop.environment import Laptop, free_port
 from include.laptop.leftovers import MARK, end_leftovers, processes_of
 from include.laptop.present import show_progress
-from include.progress import last_training_line
+from include.progress import last_training_line, last_training_line_said
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -110,14 +110,22 @@ def test_two_folders_of_one_name_are_two_collections(lanner: Path) -> None:
 
 
 def test_without_a_terminal_progress_is_plain_lines() -> None:
-    metrics = {"step": 5, "steps": 10, "loss": 0.25, "seconds_left": 90.0}
+    log = ["12:00:01 step 4/10  loss 0.310 (class 0.210, box 0.100)  1.02 s/step  95 s left"]
+    log += ["12:00:02 step 5/10  loss 0.250 (class 0.150, box 0.100)  1.01 s/step  90 s left", "12:00:02 a word"]
     console = Console(file=io.StringIO(), force_terminal=False, width=100)
-    show_progress([Look(changes=["build_dataset.assign: success"]), Look(training=metrics)], console)
+    show_progress(
+        [Look(changes=["build_dataset.assign: success"]), Look(trainings={"vertex": last_training_line_said(log)})],
+        console,
+    )
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines() == [
         "00:00  build_dataset.assign: success",
-        "00:00  training: step 5 of 10, loss 0.250, 1.5 min left",
+        "00:00  training vertex: step 5 of 10, loss 0.250, 1.5 min left",
     ]
+
+
+def test_a_training_that_has_not_said_yet_how_far_it_is_has_no_line() -> None:
+    assert last_training_line_said(["12:00:00 Submitted.", "12:00:01 54 training and 12 validation images"]) == {}
 
 
 def test_reads_the_last_training_line_of_a_file_that_is_being_written(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from include import settings
+from training_jobs.job import LogPage
 from training_jobs.poller import Poller
 from training_jobs.trigger import TrainingTrigger
 
@@ -61,6 +62,25 @@ def test_shows_the_log_and_fires_when_the_job_has_ended(lanner: Path, capsys: py
     places = [shown.index(line) for line in ("step 1", "step 2", "half a line", "last words")]
     assert places == sorted(places)
     assert "half a li " not in shown
+
+
+def test_a_job_that_has_ended_is_told_at_once_with_all_of_its_log(
+    lanner: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Poller.of("local")._service
+    whole, asked = [f"line {number}" for number in range(7)], []
+    monkeypatch.setattr(service, "interval", 3600.0)  # there is no second look
+
+    def two_lines_at_a_time(cursors: dict[str, int]) -> dict[str, LogPage]:
+        asked.append(cursors)
+        return {name: LogPage(tuple(whole[at : at + 2]), min(at + 2, len(whole))) for name, at in cursors.items()}
+
+    monkeypatch.setattr(service, "log_pages", two_lines_at_a_time)
+    lay_out("job-a1", ended={})
+    assert asyncio.run(asyncio.wait_for(fire(TrainingTrigger("local", "job-a1", owned=False)), 5)) == {"name": "job-a1"}
+    shown = capsys.readouterr().out
+    assert [line for line in whole if line in shown] == whole
+    assert len(asked) == 5, "four pages, and one to see that there are no more"
 
 
 def test_many_waiters_share_one_poller(lanner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
