@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from include.laptop.environment import free_port
+from include.settings import PROJECT
 from tests.standins.clouds import CLOUDS
 
 FIRST_PORT = 18900
@@ -40,7 +42,8 @@ def running_postgres() -> Iterator[str]:
         owner = pwd.getpwnam(ORDINARY_USER)
         os.chown(folder, owner.pw_uid, owner.pw_gid)
         user = ["runuser", "-u", ORDINARY_USER, "--"]
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off "
+    options += " ".join(_as_in_production())
     control = [*user, str(binaries / "pg_ctl"), "-D", str(folder / "data")]
     try:
         _call([*user, str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "lanner", "-A", "trust"], folder)
@@ -52,6 +55,12 @@ def running_postgres() -> Iterator[str]:
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], cwd=folder, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_in_production() -> list[str]:
+    """What docker-compose.yaml sets."""
+    compose = YAML(typ="safe").load(PROJECT / "docker-compose.yaml")
+    return list(compose["services"]["postgres"]["command"][1:])
 
 
 def _binaries() -> Path | None:
