@@ -116,20 +116,10 @@ def test_a_frozen_triggerer_that_wakes_again_cancels_nothing(slow: Deployment) -
 
 
 @on_sqlite
-def test_two_runs_of_one_training_at_the_same_moment_are_one_job(
+def test_two_runs_of_one_training_are_one_job_also_while_the_database_is_locked(
     deployment: Deployment, undisturbed: ResultDocument
 ) -> None:
-    first = Training(deployment, deployment.retrain(COLLECTION))
-    twin = Training(deployment, deployment.run_again(first.run))
-    for training in (first, twin):
-        training.follow({})
-        assert_whole(training, undisturbed)
-    assert [job.name for job in first.jobs] == [job.name for job in twin.jobs]
-
-
-@on_sqlite
-def test_a_database_that_is_locked_for_half_a_minute(deployment: Deployment, undisturbed: ResultDocument) -> None:
-    """Only in SQLite can the whole of it be locked."""
+    """Begun at the same moment; twice nobody can write for half a minute. Only SQLite can be locked as a whole."""
 
     def lock(training: Training) -> None:
         with contextlib.closing(sqlite3.connect(deployment.laptop.database, timeout=30, isolation_level=None)) as other:
@@ -137,9 +127,13 @@ def test_a_database_that_is_locked_for_half_a_minute(deployment: Deployment, und
             time.sleep(LOCKED_SECONDS)
             other.execute("ROLLBACK")
 
-    training = Training(deployment, deployment.retrain(COLLECTION))
-    training.follow({Phase.WAITING: lock, Phase.SCORING: lock})
-    assert_whole(training, undisturbed)
+    first = Training(deployment, deployment.retrain(COLLECTION))
+    twin = Training(deployment, deployment.run_again(first.run))
+    first.follow({Phase.WAITING: lock, Phase.SCORING: lock})
+    twin.follow({})
+    for training in (first, twin):
+        assert_whole(training, undisturbed)
+    assert [job.name for job in first.jobs] == [job.name for job in twin.jobs]
 
 
 @on_sqlite

@@ -24,7 +24,7 @@ from tests.faults.training import IMAGES, TRAINING
 
 pytestmark = [pytest.mark.faults, pytest.mark.postgres]  # in the process that has less to do
 SECONDS = 500  # for a whole run
-INTERRUPTED_AFTER = (0.05, 0.3, 1.0, 2.5, 5.0, 9.0, 15.0, 22.0, 30.0, 38.0)  # from before the imports to the training
+INTERRUPTED_AFTER = (0.05, 0.3, 1.0, 2.5, 6.0, 12.0, 22.0, 36.0)  # from before the imports to the training
 
 
 class MakeRun:

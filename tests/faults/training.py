@@ -37,7 +37,7 @@ TRAINING = {
     "checkpoint_every": CHECKPOINT_EVERY,
     "augmentation": {"mirror": False},
 }
-SECONDS = 420  # for a training that is hit again and again
+SECONDS = 900  # for a training that is hit again and again; on an idle machine it takes 200 to 300
 LOOK = 0.01  # seconds between two looks; the gap between submitting and recording is a few hundredths
 
 
