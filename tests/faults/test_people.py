@@ -112,8 +112,13 @@ def test_a_second_one_is_refused_and_parts_that_are_killed_come_back(
 
 def main_process(run: MakeRun, component: str) -> psutil.Process:
     """The oldest process of a component, but for the shell that starts it again."""
-    found = [
-        process for process in run.processes() if component in " ".join(process.cmdline()) and process.name() != "sh"
-    ]
-    assert found, f"no {component} among {[process.cmdline() for process in run.processes()]}"
+    found = [process for process in run.processes() if is_part(process, component)]
+    assert found, f"no {component} among the processes of {run.state}"
     return min(found, key=lambda process: process.create_time())
+
+
+def is_part(process: psutil.Process, component: str) -> bool:
+    try:
+        return component in " ".join(process.cmdline()) and process.name() != "sh"
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        return False
