@@ -26,6 +26,8 @@ collections: {}
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,11}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]  # of Google Cloud
 
 
 class SettingsError(ValueError):
@@ -119,12 +121,31 @@ class GoogleSettings(Part):
 
     connection: str = "google_cloud_default"  # Airflow's; holds the credentials
     project: str = ""  # empty: the connection's
-    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")]
+    bucket: BucketName  # of the region below; here every job is claimed, wherever it runs
+    buckets: dict[Region, BucketName] = {}  # of other regions in which machines may be
     prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")] = "lanner"
     region: str = "us-central1"  # of the jobs; the bucket should lie there too
     service_account: str = ""  # what jobs run as; empty: Vertex AI's own
     poll_seconds: float = Field(default=20.0, gt=0, le=600)  # between two looks at the jobs that are waited for
     container: str = ""  # image that holds the trainer (docs/google.md); empty: Vertex AI's, and the trainer's sdist
+
+    @model_validator(mode="after")
+    def _one_bucket_at_home(self) -> GoogleSettings:
+        if (other := self.buckets.get(self.region, self.bucket)) != self.bucket:
+            raise ValueError(
+                f"buckets names {other} for {self.region}, which is google.region, whose bucket is {self.bucket} "
+                "(google.bucket); leave one of the two out"
+            )
+        return self
+
+    def bucket_in(self, region: str) -> str | None:
+        """The bucket of the jobs in a region; None: none is named for it."""
+        return self.bucket if region == self.region else self.buckets.get(region)
+
+    @property
+    def all_buckets(self) -> tuple[str, ...]:
+        """Every bucket of this deployment, once; the first is that of its own region."""
+        return tuple(dict.fromkeys((self.bucket, *self.buckets.values())))
 
 
 class HourlyPrice(Part):

@@ -92,3 +92,26 @@ def test_an_unknown_collection_is_answered_with_the_known_ones(tmp_path: Path) -
     file = write(tmp_path, "collections:\n  a:\n    source: x\n")
     with pytest.raises(settings.SettingsError, match=r"no collection 'b'.*it has: a"):
         settings.load(file).collection("b")
+
+
+def test_a_bucket_for_each_region(tmp_path: Path) -> None:
+    file = write(tmp_path, "google: {bucket: ours, buckets: {europe-west4: theirs, us-east1: ours}}\n")
+    google = settings.load(file).require_google()
+    asked = ("us-central1", "europe-west4", "us-east1", "asia-east1")
+    assert [google.bucket_in(region) for region in asked] == ["ours", "theirs", "ours", None]
+    assert google.all_buckets == ("ours", "theirs")
+
+
+@pytest.mark.parametrize(
+    ("buckets", "line", "complaint"),
+    [
+        ("{us-central1: theirs}", 1, "google: buckets names theirs for us-central1, which is google.region"),
+        ("{europe-west4: Theirs}", 3, "google.buckets.europe-west4: String should match"),
+        ("{Europe: theirs}", 3, "google.buckets.Europe"),
+    ],
+)
+def test_what_cannot_be_a_bucket_of_a_region(tmp_path: Path, buckets: str, line: int, complaint: str) -> None:
+    file = write(tmp_path, f"google:\n  bucket: ours\n  buckets: {buckets}\n")
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.load(file)
+    assert str(refused.value).startswith(f"{file}:{line}: {complaint}")
