@@ -1,12 +1,12 @@
 """
 ### Set-up: is the Google Cloud project ready for trainings?
 
-Looks through the connection of `lanner.yaml`: APIs, bucket and its region, permissions, the service account of the
+Looks through the connection of `lanner.yaml`: APIs, buckets and their regions, permissions, the service account of the
 jobs, machines and quota. The run is green when nothing is missing; else `check` is red, and its log says all that is
 missing at once, each with the command that mends it. What could not be looked at is listed there too. Looking costs
 nothing and changes nothing.
 
-`bucket` makes the bucket, if there is none and **Create the bucket** is ticked.
+`bucket` makes each bucket that there is not, if **Create the buckets** is ticked.
 
 It is here as soon as `lanner.yaml` has a section `google:`. By hand: `python -m include.checks google --help`.
 """
@@ -27,11 +27,11 @@ AS_IN_SETTINGS = "as in lanner.yaml"
 
 @task
 def bucket(params: dict[str, Any]) -> None:
-    from training_jobs.google_setup import make_missing_bucket
+    from training_jobs.google_setup import make_buckets
 
     if not params["create_bucket"]:
-        raise AirflowSkipException("Not asked to make the bucket.")
-    make_missing_bucket(settings.load())
+        raise AirflowSkipException("Not asked to make the buckets.")
+    make_buckets(settings.load())
 
 
 @task(trigger_rule="none_failed")
@@ -51,9 +51,9 @@ if settings.load().google:
             "create_bucket": Param(
                 False,
                 type="boolean",
-                title="Create the bucket",
-                description_md="If there is none: in *google.region*, private, access by roles alone. An empty bucket "
-                "costs nothing.",
+                title="Create the buckets",
+                description_md="Those that there are not: *google.bucket* in *google.region*, and each of "
+                "*google.buckets* in its region; private, access by roles alone. An empty bucket costs nothing.",
             ),
             "machine": Param(
                 AS_IN_SETTINGS,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from include import settings
 from include.checks.google_machines import PRESETS
-from include.checks.google_setup import asked_machines, look, make_bucket, report
+from include.checks.google_setup import asked_machines, look, make_missing_buckets, report
 from include.google_project import GoogleCallFailed, GoogleProject
 from include.settings import GoogleSettings, Machine
 
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     clouds = parser.add_subparsers(metavar="CLOUD", required=True)
     google = clouds.add_parser(
         "google",
-        help="APIs, bucket, permissions, service account, machines and quota for Vertex AI",
+        help="APIs, buckets, permissions, service account, machines and quota for Vertex AI",
         description="Looks with the SDK's own credentials: those of `gcloud auth application-default login`, or of the "
         "key file that GOOGLE_APPLICATION_CREDENTIALS names. Airflow's connection is looked at by the DAG setup_google."
         " Defaults are those of lanner.yaml.",
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         "python -m include.checks google --terraform > missing.tf",
     )
     google.add_argument("--project", help="its id (default: google.project in lanner.yaml, else the credentials')")
-    google.add_argument("--bucket", help="without gs://")
+    google.add_argument("--bucket", help="without gs://; those of other regions stand in lanner.yaml alone")
     google.add_argument("--region", help="of the jobs and the bucket")
     google.add_argument("--service-account", metavar="EMAIL", help="that jobs run as")
     google.add_argument(
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="PRESET",
     )
     google.add_argument("--spot", action="store_true", help="of --machine: may be taken away, has quotas of its own")
-    google.add_argument("--create-bucket", action="store_true", help="make the bucket if there is none")
+    google.add_argument("--create-bucket", action="store_true", help="make each bucket that there is not")
     google.add_argument(
         "--terraform", action="store_true", help="print what is missing as Terraform; all else goes to standard error"
     )
@@ -75,12 +75,8 @@ def check_google(options: argparse.Namespace) -> int:
     talk = sys.stderr if options.terraform else sys.stdout
     asked = asked_machines(google, machines)
     facts, findings = look(project, google, asked)
-    if options.create_bucket and facts.bucket_location == "":
-        make_bucket(project, google, lambda words: print(words, file=talk))
+    if options.create_bucket and make_missing_buckets(project, facts, lambda words: print(words, file=talk)):
         facts, findings = look(project, google, asked)
-    elif options.create_bucket:
-        known = f"is there, in {facts.bucket_location}" if facts.bucket_location else "cannot be looked at (see below)"
-        print(f"gs://{google.bucket} {known}: nothing was made.", file=talk)
     print(report(facts, findings), file=talk)
     if options.terraform:
         print("\n\n".join(dict.fromkeys(finding.terraform for finding in findings if finding.terraform)))
@@ -94,6 +90,8 @@ def _asked(options: argparse.Namespace) -> tuple[GoogleSettings, list[Machine]]:
     current = settings.load()
     fields = current.google.model_dump() if current.google else {}
     given = {name: getattr(options, name) for name in ("project", "bucket", "region", "service_account")}
+    if options.region in (buckets := fields.get("buckets", {})):  # that bucket is the one at home then
+        fields["bucket"], buckets[fields["region"]] = buckets.pop(options.region), fields["bucket"]
     fields |= {name: value for name, value in given.items() if value is not None}
     if "bucket" not in fields:
         raise ValueError(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from include.checks.google_facts import GoogleFacts
+from include.checks.google_facts import BucketFacts, GoogleFacts
 from include.checks.rule import Fault, Rule
 
 JOB_ROLE = "roles/storage.objectUser"  # of the job's account, on the bucket
@@ -93,18 +93,21 @@ def needed(on: str) -> frozenset[str]:
 
 
 def _permissions(facts: GoogleFacts) -> Iterable[Fault]:
-    roles: dict[tuple[str, str], list[str]] = {}
-    for name in sorted(facts.missing_permissions or ()):
-        permission = PERMISSIONS[name]
-        roles.setdefault((permission.on, permission.role), []).append(name)
     who = facts.caller or "The account that asks"
     member = f"serviceAccount:{facts.caller}" if facts.caller else 'user:"$(gcloud config get account)"'
-    for (on, role), names in roles.items():
-        yield Fault(
-            f"{who} lacks {', '.join(names)}.",
-            f"Grant it: gcloud {_command(facts, on)} --member={member} --role={role}",
-            _binding(facts, on, member if facts.caller else "user:YOU@EXAMPLE.COM", role),
-        )
+    missing = [(facts.home, facts.missing_permissions)]
+    missing += [(bucket, bucket.missing_permissions) for bucket in facts.buckets]
+    for bucket, permissions in missing:
+        roles: dict[tuple[str, str], list[str]] = {}
+        for name in sorted(permissions or ()):
+            permission = PERMISSIONS[name]
+            roles.setdefault((permission.on, permission.role), []).append(name)
+        for (on, role), names in roles.items():
+            yield Fault(
+                f"{who} lacks {', '.join(names)}{f' on gs://{bucket.name}' if on == 'bucket' else ''}.",
+                f"Grant it: gcloud {_command(facts, on, bucket)} --member={member} --role={role}",
+                _binding(facts, on, member if facts.caller else "user:YOU@EXAMPLE.COM", role, bucket),
+            )
 
 
 def _account(facts: GoogleFacts) -> Iterable[Fault]:
@@ -116,13 +119,14 @@ def _account(facts: GoogleFacts) -> Iterable[Fault]:
             f"Make it: gcloud iam service-accounts create {name} --project={home}",
             f'resource "google_service_account" "trainer" {{\n  project    = "{home}"\n  account_id = "{name}"\n}}',
         )
-    if facts.account_uses_bucket is False:
-        member = f"serviceAccount:{account}"
-        yield Fault(
-            f"Jobs would run as {account}, which may not read, write and overwrite in gs://{facts.bucket}.",
-            f"Grant it: gcloud {_command(facts, 'bucket')} --member={member} --role={JOB_ROLE}",
-            _binding(facts, "bucket", member, JOB_ROLE),
-        )
+    for bucket in facts.buckets:
+        if bucket.account_uses_it is False:
+            member = f"serviceAccount:{account}"
+            yield Fault(
+                f"Jobs would run as {account}, which may not read, write and overwrite in gs://{bucket.name}.",
+                f"Grant it: gcloud {_command(facts, 'bucket', bucket)} --member={member} --role={JOB_ROLE}",
+                _binding(facts, "bucket", member, JOB_ROLE, bucket),
+            )
     if facts.agent_acts is False:
         member = f"serviceAccount:{facts.agent}"
         yield Fault(
@@ -146,25 +150,28 @@ def home_of(account: str, project: str) -> str:
     return domain.removesuffix(".iam.gserviceaccount.com") if domain.endswith(".iam.gserviceaccount.com") else project
 
 
-def _command(facts: GoogleFacts, on: str) -> str:
-    """What of gcloud grants a role on the project, the bucket or the job's account."""
+def _command(facts: GoogleFacts, on: str, bucket: BucketFacts | None = None) -> str:
+    """What of gcloud grants a role on the project, a bucket (the first) or the job's account."""
     return {
         "project": f"projects add-iam-policy-binding {facts.project}",
-        "bucket": f"storage buckets add-iam-policy-binding gs://{facts.bucket}",
+        "bucket": f"storage buckets add-iam-policy-binding gs://{(bucket or facts.home).name}",
         "account": f"iam service-accounts add-iam-policy-binding {facts.service_account} "
         f"--project={home_of(facts.service_account, facts.project)}",
     }[on]
 
 
-def _binding(facts: GoogleFacts, on: str, member: str, role: str) -> str:
+def _binding(facts: GoogleFacts, on: str, member: str, role: str, bucket: BucketFacts | None = None) -> str:
     """The same as Terraform."""
+    bucket = bucket or facts.home
     account = f"projects/{home_of(facts.service_account, facts.project)}/serviceAccounts/{facts.service_account}"
     kind, field, target = {
         "project": ("google_project_iam_member", "project", facts.project),
-        "bucket": ("google_storage_bucket_iam_member", "bucket", facts.bucket),
+        "bucket": ("google_storage_bucket_iam_member", "bucket", bucket.name),
         "account": ("google_service_account_iam_member", "service_account_id", account),
     }[on]
-    name = re.sub(r"[^a-z0-9]+", "_", f"{member.partition(':')[2].partition('@')[0]}_{role.partition('/')[2]}".lower())
+    words = [member.partition(":")[2].partition("@")[0], role.partition("/")[2]]
+    words += [bucket.region] if on == "bucket" and bucket is not facts.home else []
+    name = re.sub(r"[^a-z0-9]+", "_", "_".join(words).lower())
     return f'resource "{kind}" "{name}" {{\n  {field} = "{target}"\n  role = "{role}"\n  member = "{member}"\n}}'
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from include.checks.google_access import AGENT_ROLE, JOB_ROLE, home_of
@@ -32,31 +33,35 @@ Learn = Callable[[str, Callable[[], Any]], Any]
 
 @dataclass(frozen=True)
 class AccountFacts:
-    """As in ``GoogleFacts``; None: not known."""
+    """As in ``GoogleFacts``, and which buckets it may use, by their names; None: not known."""
 
     exists: bool | None = None
-    uses_bucket: bool | None = None
+    uses: Mapping[str, bool | None] = field(default_factory=dict)
     agent: str = ""
     agent_acts: bool | None = None
 
 
-def look_at_account(project: GoogleProject, bucket: str, account: str, learn: Learn) -> AccountFacts:
+def look_at_account(project: GoogleProject, buckets: Iterable[str], account: str, learn: Learn) -> AccountFacts:
     """What is known of the account that jobs run as.
 
     Args:
+        buckets: that it is to use.
         learn: runs a look; None, and a note, if that fails.
     """
     exists = learn("the service account", lambda: _exists(project, account))
     if not exists:
         return AccountFacts(exists)
     on_project = learn("the project's policy", lambda: _project_policy(project))
-    on_bucket = learn("the bucket's policy", lambda: _bucket_policy(project, bucket))
     on_account = learn("the service account's policy", lambda: _account_policy(project, account))
     agent = learn("the project's number", lambda: _agent(project)) or ""
     at_home = home_of(account, project.project) == project.project
     acts = holds(agent, ENOUGH_OF_AGENT, [on_account, *([on_project] if at_home else [])]) if agent else None
-    uses = holds(account, ENOUGH_ON_BUCKET, [on_bucket, on_project])
-    for what, answer in ((f"whether {account} may use the bucket", uses), ("whether Vertex AI's agent may act", acts)):
+    uses: dict[str, bool | None] = {}
+    for bucket in buckets:
+        on_bucket = learn(f"the policy of gs://{bucket}", partial(_bucket_policy, project, bucket))
+        uses[bucket] = holds(account, ENOUGH_ON_BUCKET, [on_bucket, on_project])
+    answers = {f"whether {account} may use gs://{bucket}": answer for bucket, answer in uses.items()}
+    for what, answer in (answers | {"whether Vertex AI's agent may act": acts}).items():
         if answer is None:
             learn(what, _undecided)
     return AccountFacts(exists, uses, agent, acts)

@@ -6,13 +6,14 @@ open and noted: a check that is not possible must not stop a training that is, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from include.checks.google import APIS
 from include.checks.google_access import home_of, needed
 from include.checks.google_account import AccountFacts, look_at_account
-from include.checks.google_facts import GoogleFacts
+from include.checks.google_facts import BucketFacts, GoogleFacts
 from include.checks.google_machines import VERTEX, AskedMachine
 from include.google_project import GoogleProject
 
@@ -37,38 +38,48 @@ class Notes:
 
 def gather(
     project: GoogleProject,
-    bucket: str,
+    buckets: Mapping[str, Sequence[str]],
     regions: Sequence[str],
     machines: Iterable[AskedMachine] = (),
     service_account: str = "",
 ) -> GoogleFacts:
-    """The facts of a project, its bucket, the regions and machines of its jobs, and the account that they run as."""
+    """The facts of a project, its buckets, the regions and machines of its jobs, and the account that they run as.
+
+    Args:
+        buckets: by name, the regions that each is for; the first is that of the deployment's own region.
+    """
     notes, machines = Notes(), tuple(machines)
-    missing = [
-        notes.learned("permissions on the bucket", lambda: _missing_on_bucket(project, bucket)),
-        notes.learned("permissions on the project", lambda: _missing_on_project(project)),
-    ]
+    missing = [notes.learned("permissions on the project", lambda: _missing_on_project(project))]
     account = AccountFacts()
     if service_account:
         missing.append(
             notes.learned("permissions on the service account", lambda: _missing_on_account(project, service_account))
         )
-        account = look_at_account(project, bucket, service_account, notes.learned)
+        account = look_at_account(project, buckets, service_account, notes.learned)
     known = [some for some in missing if some is not None]
     return GoogleFacts(
         project=project.project,
-        bucket=bucket,
+        buckets=tuple(
+            BucketFacts(
+                name,
+                tuple(its_regions),
+                location=notes.learned(f"the bucket gs://{name}", partial(_location, project, name)),
+                missing_permissions=notes.learned(
+                    f"permissions on gs://{name}", partial(_missing_on_bucket, project, name)
+                ),
+                account_uses_it=account.uses.get(name),
+            )
+            for name, its_regions in buckets.items()
+        ),
         caller=project.caller,
         regions=tuple(regions),
         machines=machines,
         service_account=service_account,
-        bucket_location=notes.learned("the bucket", lambda: _location(project, bucket)),
         missing_apis=notes.learned("enabled APIs", lambda: _missing_apis(project)),
         missing_permissions=frozenset().union(*known) if known else None,
         limits=_limits(project, machines, notes),
         offered=_offered(project, machines, notes),
         account_exists=account.exists,
-        account_uses_bucket=account.uses_bucket,
         agent=account.agent,
         agent_acts=account.agent_acts,
         unknown=tuple(notes.all),

@@ -36,20 +36,40 @@ def look(
 ) -> tuple[GoogleFacts, list[Finding]]:
     """What is known of a project, and what of it would make a training fail."""
     regions = list(dict.fromkeys(machine.region for machine in machines)) or [google.region]
-    facts = gather(project, google.bucket, regions, machines, google.service_account)
+    facts = gather(project, regions_of_buckets(google), regions, machines, google.service_account)
     return facts, check(RULES, facts)
 
 
-def make_bucket(project: GoogleProject, google: GoogleSettings, say: Callable[[str], None] = print) -> None:
-    """Make the bucket, having said what that means. Raises as ``create_bucket``."""
-    say(describe(project.project, google.bucket, google.region))
-    create_bucket(project, google.bucket, google.region)
+def regions_of_buckets(google: GoogleSettings) -> dict[str, list[str]]:
+    """Every bucket of lanner.yaml by name, each with the regions that it is for.
+
+    All of them, whatever the machines: a training may go on from a checkpoint that is in any.
+    """
+    regions = dict.fromkeys([google.region, *google.buckets])
+    return {bucket: [each for each in regions if google.bucket_in(each) == bucket] for bucket in google.all_buckets}
+
+
+def make_missing_buckets(project: GoogleProject, facts: GoogleFacts, say: Callable[[str], None] = print) -> bool:
+    """Make each bucket that there is not, having said what that means. Returns whether there was any.
+
+    Raises:
+        PermissionError, ValueError: as ``create_bucket``.
+    """
+    for bucket in facts.buckets:
+        if bucket.location == "":
+            say(describe(project.project, bucket.name, bucket.region))
+            create_bucket(project, bucket.name, bucket.region)
+        else:
+            known = f"is there, in {bucket.location}" if bucket.location else "cannot be looked at"
+            say(f"gs://{bucket.name} {known}: nothing was made.")
+    return any(bucket.location == "" for bucket in facts.buckets)
 
 
 def report(facts: GoogleFacts, findings: Sequence[Finding]) -> str:
     """All that was found, each with what to do, and all that could not be looked at."""
     machines = ", ".join(f"{machine} in {machine.region}" for machine in facts.machines)
-    lines = [f"Project {facts.project}, bucket gs://{facts.bucket}, machines: {machines}."]
+    buckets = ", ".join(f"gs://{bucket.name}" for bucket in facts.buckets)
+    lines = [f"Project {facts.project}, bucket{'s' * (len(facts.buckets) > 1)} {buckets}, machines: {machines}."]
     for finding in findings:
         lines += ["", f"{finding.code}: {finding.wrong}", f"  {finding.remedy}", f"  {finding.source}"]
     if facts.unknown:

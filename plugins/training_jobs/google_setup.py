@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.checks.google_setup import asked_machines, look, make_bucket, report
+from include.checks.google_setup import asked_machines, look, make_missing_buckets, report
 from include.settings import GoogleSettings, Machine, Settings
 from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
 
@@ -11,21 +11,18 @@ class NotReady(ValueError):
     """The project lacks something; trying again does not help."""
 
 
-def make_missing_bucket(settings: Settings) -> None:
-    """Make the bucket if there is none.
+def make_buckets(settings: Settings) -> None:
+    """Make each bucket that there is not.
 
     Raises:
-        GoogleCallFailed: it could not be learned whether there is one.
+        GoogleCallFailed: of one it could not be learned whether it is there; the others were made.
         PermissionError, ValueError: as ``create_bucket``.
     """
     google, cloud = _opened(settings)
     facts, _ = look(cloud, google, ())
-    if facts.bucket_location is None:
+    make_missing_buckets(cloud, facts)
+    if any(bucket.location is None for bucket in facts.buckets):
         raise GoogleCallFailed("\n".join(facts.unknown))
-    if facts.bucket_location:
-        print(f"gs://{google.bucket} is there, in {facts.bucket_location}: nothing was made.")
-    else:
-        make_bucket(cloud, google)
 
 
 def require_ready(settings: Settings, machine: str = "", *, spot: bool = False) -> None:

@@ -13,7 +13,7 @@ from include.checks.google_machines import VERTEX
 from include.google_project import GoogleProject
 from tests.standins.google_setup import NUMBER, SERVICES, Project, key_file, serving
 
-ID, BUCKET = "our-project", "our-bucket"
+ID, BUCKET, EUROPE_BUCKET = "our-project", "our-bucket", "our-bucket-in-europe"
 TRAINER = f"trainer@{ID}.iam.gserviceaccount.com"
 AGENT = f"service-{NUMBER}@gcp-sa-aiplatform.iam.gserviceaccount.com"
 
@@ -34,7 +34,7 @@ class Rehearsed:
 
 
 def sound() -> Project:
-    """Nothing is missing in it."""
+    """Nothing is missing in it for trainings in us-central1."""
     return Project(
         ID,
         permissions=set(PERMISSIONS),

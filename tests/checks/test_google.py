@@ -6,30 +6,32 @@ from dataclasses import replace
 
 import pytest
 
-from include.checks.google import RULES, GoogleFacts, covers
+from include.checks.google import RULES, GoogleFacts
 from include.checks.google_account import holds
+from include.checks.google_facts import BucketFacts
 from include.checks.google_gathering import limit_in
 from include.checks.google_machines import PRESETS, VERTEX, AskedMachine
+from include.checks.google_storage import covers
 from include.checks.rule import Rule, check
 
 TRAINER = "trainer@our-project.iam.gserviceaccount.com"
 AGENT = "service-123@gcp-sa-aiplatform.iam.gserviceaccount.com"
 T4_QUOTA = f"{VERTEX}/custom_model_training_nvidia_t4_gpus"
 
+HOME = BucketFacts("our-bucket", ("us-central1",), "US-CENTRAL1", frozenset(), account_uses_it=True)
+EUROPE = replace(HOME, name="our-europe", regions=("europe-west4",), location="EUROPE-WEST4")
 SOUND = GoogleFacts(
     project="our-project",
-    bucket="our-bucket",
+    buckets=(HOME, EUROPE),
     caller="airflow@our-project.iam.gserviceaccount.com",
     regions=("us-central1",),
     machines=(AskedMachine("t4", "us-central1"), AskedMachine("l4", "us-central1", spot=True)),
     service_account=TRAINER,
-    bucket_location="US-CENTRAL1",
     missing_apis=frozenset(),
     missing_permissions=frozenset(),
     limits={("us-central1", T4_QUOTA): 1, ("us-central1", f"{VERTEX}/custom_model_training_cpus"): -1},
     offered={("us-central1", "n1-standard-8"): True, ("us-central1", "nvidia-tesla-t4"): True},
     account_exists=True,
-    account_uses_bucket=True,
     agent=AGENT,
     agent_acts=True,
 )
@@ -39,10 +41,18 @@ FAULTS = {
         "gcloud services enable aiplatform.googleapis.com --project=our-project",
     ),
     "BUCKET_MISSING": (
-        replace(SOUND, bucket_location=""),
+        replace(SOUND, buckets=(replace(HOME, location=""), EUROPE)),
         "gcloud storage buckets create gs://our-bucket --project=our-project --location=us-central1",
     ),
-    "BUCKET_ELSEWHERE": (replace(SOUND, regions=("us-central1", "europe-west4")), "name a bucket in europe-west4"),
+    "BUCKET_ELSEWHERE": (
+        replace(SOUND, buckets=(replace(HOME, location="EUROPE-WEST4"), EUROPE)),
+        "name a bucket in us-central1 as google.bucket in lanner.yaml (google.buckets names one for each further",
+    ),
+    "REGION_WITHOUT_BUCKET": (
+        replace(SOUND, regions=("us-central1", "asia-east1")),
+        "google.buckets: {asia-east1: our-bucket-asia-east1}, and make it: gcloud storage buckets create "
+        "gs://our-bucket-asia-east1 --project=our-project --location=asia-east1",
+    ),
     "PERMISSION_MISSING": (
         replace(SOUND, missing_permissions=frozenset({"aiplatform.customJobs.create", "aiplatform.customJobs.list"})),
         "gcloud projects add-iam-policy-binding our-project "
@@ -68,7 +78,7 @@ def test_a_sound_project_is_left_in_peace() -> None:
 
 
 def test_what_could_not_be_learned_is_not_judged() -> None:
-    assert check(RULES, GoogleFacts("p", "b", "c", ("us-central1",))) == []
+    assert check(RULES, GoogleFacts("p", (BucketFacts("b", ("us-central1",)),), "c", ("us-central1",))) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
@@ -82,9 +92,38 @@ def test_each_fault_is_found_alone_with_its_remedy(rule: Rule[GoogleFacts]) -> N
     assert str(finding).startswith(f"{code}: ")
 
 
-def test_permissions_on_the_bucket_are_granted_on_the_bucket() -> None:
-    [finding] = check(RULES, replace(SOUND, missing_permissions=frozenset({"storage.objects.get"})))
-    assert "gcloud storage buckets add-iam-policy-binding gs://our-bucket" in finding.remedy
+@pytest.mark.parametrize("name", ["our-bucket", "our-europe"])
+def test_permissions_on_a_bucket_are_granted_on_that_bucket(name: str) -> None:
+    without = {name: frozenset({"storage.objects.get"})}
+    buckets = tuple(replace(each, missing_permissions=without.get(each.name)) for each in SOUND.buckets)
+    [finding] = check(RULES, replace(SOUND, buckets=buckets))
+    assert finding.wrong.endswith(f"lacks storage.objects.get on gs://{name}.")
+    assert f"gcloud storage buckets add-iam-policy-binding gs://{name} " in finding.remedy
+    assert f'bucket = "{name}"' in finding.terraform
+
+
+def test_a_bucket_of_a_region_without_jobs_may_lie_anywhere() -> None:
+    wrong = replace(EUROPE, location="ASIA")
+    assert check(RULES, replace(SOUND, buckets=(HOME, wrong))) == []
+    [finding] = check(RULES, replace(SOUND, buckets=(HOME, wrong), regions=("us-central1", "europe-west4")))
+    assert finding.code == "BUCKET_ELSEWHERE"
+    assert "name a bucket in europe-west4 as google.buckets.europe-west4" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("location", "found"), [("NAM4", []), ("US-CENTRAL1", ["REGION_WITHOUT_BUCKET"]), (None, ["REGION_WITHOUT_BUCKET"])]
+)
+def test_a_region_needs_a_bucket_unless_the_first_is_there_too(location: str | None, found: list[str]) -> None:
+    facts = replace(SOUND, buckets=(replace(HOME, location=location),), regions=("us-central1", "us-east1"))
+    assert [finding.code for finding in check(RULES, facts)] == found
+
+
+def test_a_bucket_is_made_in_its_region() -> None:
+    [finding] = check(RULES, replace(SOUND, buckets=(HOME, replace(EUROPE, location=""))))
+    assert (
+        "gcloud storage buckets create gs://our-europe --project=our-project --location=europe-west4" in finding.remedy
+    )
+    assert finding.terraform.startswith('resource "google_storage_bucket" "lanner_europe_west4" {')
 
 
 @pytest.mark.parametrize(
@@ -121,10 +160,13 @@ def test_a_person_who_asks_is_granted_by_their_own_name() -> None:
 
 
 def test_the_jobs_account_needs_the_bucket_and_the_agent_needs_the_account() -> None:
-    found = check(RULES, replace(SOUND, account_uses_bucket=False, agent_acts=False))
-    assert [finding.code for finding in found] == ["SERVICE_ACCOUNT"] * 2
-    assert f"--member=serviceAccount:{TRAINER} --role=roles/storage.objectUser" in found[0].remedy
-    assert f"--member=serviceAccount:{AGENT} --role=roles/iam.serviceAccountTokenCreator" in found[1].remedy
+    buckets = tuple(replace(each, account_uses_it=False) for each in (HOME, EUROPE))
+    found = check(RULES, replace(SOUND, buckets=buckets, agent_acts=False))
+    assert [finding.code for finding in found] == ["SERVICE_ACCOUNT"] * 3
+    for finding, name in zip(found, ("our-bucket", "our-europe"), strict=False):
+        assert f"gs://{name} --member=serviceAccount:{TRAINER} --role=roles/storage.objectUser" in finding.remedy
+    assert f"--member=serviceAccount:{AGENT} --role=roles/iam.serviceAccountTokenCreator" in found[2].remedy
+    assert len({finding.terraform.partition("{")[0] for finding in found}) == 3, "no two of one name"
 
 
 @pytest.mark.parametrize(("spot", "prefix"), [(False, ""), (True, "preemptible_")])

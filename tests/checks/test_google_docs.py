@@ -66,12 +66,13 @@ def test_every_preset_is_in_the_table_and_no_other() -> None:
     assert all(machine.is_tpu or machine.machine_type in rows[name] for name, machine in PRESETS.items())
 
 
-def test_the_settings_are_valid(tmp_path: Path) -> None:
-    [example] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL), ids=["one", "two regions"])
+def test_the_settings_are_valid(example: str, tmp_path: Path) -> None:
     (tmp_path / "lanner.yaml").write_text(example)
     current = settings.load(tmp_path / "lanner.yaml")
-    assert current.google is not None
+    google = current.require_google()
     assert {machine.preset for machine in current.machines("vertex")} <= set(PRESETS)
+    assert all(google.bucket_in(machine.region or google.region) for machine in current.machines("vertex"))
 
 
 def test_the_checks_are_called_as_they_can_be() -> None:

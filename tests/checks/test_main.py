@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 from include.checks.__main__ import MISSING, READY, WRONG, main
-from tests.checks.conftest import AGENT, BUCKET, ID, TRAINER, Rehearsed
+from tests.checks.conftest import AGENT, BUCKET, EUROPE_BUCKET, ID, TRAINER, Rehearsed
 
 SETTINGS = f"""\
 google: {{bucket: {BUCKET}, service_account: {TRAINER}}}
 collections:
   digits: {{source: images, targets: {{vertex: {{machines: [{{preset: t4}}]}}}}}}
+"""
+
+TWO_REGIONS = f"""\
+google: {{bucket: {BUCKET}, buckets: {{europe-west4: {EUROPE_BUCKET}}}, service_account: {TRAINER}}}
+collections:
+  digits:
+    source: images
+    targets: {{vertex: {{machines: [{{preset: cpu}}, {{preset: cpu, region: europe-west4}}]}}}}
 """
 
 
@@ -78,7 +86,7 @@ def test_what_may_not_be_looked_at_is_neither_missing_nor_passed_over(
     assert asked(rehearsed) == READY
     printed = capsys.readouterr().out
     unchecked = printed.partition("Not checked:\n")[2]
-    for what in ("the bucket:", "enabled APIs:", "the service account:", "quota aiplatform", "machine n1-standard-8:"):
+    for what in (f"bucket gs://{BUCKET}:", "enabled APIs:", "the service account:", "quota aiplatform", "machine n1-"):
         assert what in unchecked
     assert "compute.googleapis.com has not been used" in unchecked
     assert re.search(r"Nothing is missing, \d could not be checked\.\n$", printed)
@@ -116,6 +124,54 @@ def test_the_bucket_is_made_when_asked_and_not_before(rehearsed: Rehearsed, caps
 
     assert asked(rehearsed, "--create-bucket") == READY
     assert "nothing was made" in capsys.readouterr().out
+
+
+def test_the_bucket_of_each_region_is_looked_at(
+    rehearsed: Rehearsed, lanner: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lanner / "lanner.yaml").write_text(TWO_REGIONS)
+    project = rehearsed.project
+    assert asked(rehearsed) == MISSING
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"Project {ID}, buckets gs://{BUCKET}, gs://{EUROPE_BUCKET}, machines: cpu in us-")
+    assert codes(printed) == ["BUCKET_MISSING"]
+
+    project.permissions.add("storage.buckets.create")
+    assert asked(rehearsed, "--create-bucket") == MISSING
+    printed = capsys.readouterr().out
+    assert f"gs://{BUCKET} is there, in US-CENTRAL1: nothing was made." in printed
+    assert f"Making gs://{EUROPE_BUCKET} in europe-west4" in printed
+    assert project.buckets[EUROPE_BUCKET]["location"] == "EUROPE-WEST4"
+    assert codes(printed) == ["SERVICE_ACCOUNT"], "the jobs' account has no role on the new one"
+
+    project.policies[EUROPE_BUCKET] = project.policies[BUCKET]
+    assert asked(rehearsed) == READY
+    project.denied[EUROPE_BUCKET] = {"storage.objects.get"}
+    project.buckets[EUROPE_BUCKET]["location"] = "ASIA"
+    capsys.readouterr()
+    assert asked(rehearsed) == MISSING
+    printed = capsys.readouterr().out
+    assert codes(printed) == ["BUCKET_ELSEWHERE", "PERMISSION_MISSING"]
+    assert f"lacks storage.objects.get on gs://{EUROPE_BUCKET}" in printed
+
+
+def test_a_region_that_has_no_bucket(rehearsed: Rehearsed, lanner: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = TWO_REGIONS.replace(f"buckets: {{europe-west4: {EUROPE_BUCKET}}}, ", "")
+    (lanner / "lanner.yaml").write_text(one)
+    assert asked(rehearsed) == MISSING
+    printed = capsys.readouterr().out
+    assert codes(printed) == ["REGION_WITHOUT_BUCKET"]
+    assert f"google.buckets: {{europe-west4: {BUCKET}-europe-west4}}" in printed
+
+
+def test_a_region_that_is_asked_for_has_its_own_bucket(
+    rehearsed: Rehearsed, lanner: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lanner / "lanner.yaml").write_text(TWO_REGIONS)
+    rehearsed.project.buckets[EUROPE_BUCKET] = {"name": EUROPE_BUCKET, "location": "EUROPE-WEST4"}
+    rehearsed.project.policies[EUROPE_BUCKET] = rehearsed.project.policies[BUCKET]
+    assert asked(rehearsed, "--region", "europe-west4", "--machine", "cpu") == READY
+    assert f"buckets gs://{EUROPE_BUCKET}, gs://{BUCKET}, machines: cpu in europe-west4." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
-from tests.checks.conftest import BUCKET, ID, TRAINER, sound
+from tests.checks.conftest import BUCKET, EUROPE_BUCKET, ID, TRAINER, sound
 from tests.standins.google_setup import SERVICES, Project, key_file, serving
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
@@ -82,10 +82,20 @@ def test_the_bucket_is_made_once(dag: DAG, project: Project, capsys: pytest.Capt
     assert "nothing was made" in capsys.readouterr().out
 
 
+def test_the_bucket_of_each_region_is_made(lanner: Path, project: Project) -> None:
+    project.permissions.add("storage.buckets.create")
+    dag = read_dags(lanner, f"google: {{bucket: {BUCKET}, buckets: {{europe-west4: {EUROPE_BUCKET}}}}}")["setup_google"]
+    run(dag, "bucket", create_bucket=True)
+    assert {name: each["location"] for name, each in project.buckets.items()} == {
+        BUCKET: "US-CENTRAL1",
+        EUROPE_BUCKET: "EUROPE-WEST4",
+    }
+
+
 def test_when_it_cannot_be_known_whether_there_is_a_bucket_none_is_made(dag: DAG, project: Project) -> None:
     project.permissions.remove("storage.buckets.get")
     project.permissions.add("storage.buckets.create")
-    with pytest.raises(RuntimeError, match="the bucket: "):
+    with pytest.raises(RuntimeError, match=f"the bucket gs://{BUCKET}: "):
         run(dag, "bucket", create_bucket=True)
 
 

@@ -38,6 +38,7 @@ class Project:
 
     Attributes:
         permissions: of the caller, wherever they are asked for.
+        denied: permissions that the caller lacks on a bucket all the same.
         policies: bindings by resource: "project", a bucket's or an account's name.
         buckets: as they were made.
         accounts: service accounts that there are.
@@ -48,6 +49,7 @@ class Project:
 
     id: str
     permissions: set[str]
+    denied: dict[str, set[str]] = field(default_factory=dict)
     apis: set[str] = field(default_factory=set)
     policies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -178,7 +180,8 @@ class Project:
 
     def _test_bucket(self, bucket: str, query: dict[str, list[str]], body: Any) -> dict[str, Any]:
         self._must_exist(bucket, self.buckets)
-        return self._test(query, query)
+        held = [each for each in query["permissions"] if each in self.permissions - self.denied.get(bucket, set())]
+        return {"permissions": held} if held else {}
 
     def _must_exist(self, name: str, among: Any) -> None:
         if name not in among:

@@ -97,6 +97,7 @@ def test_a_check_makes_no_call_that_is_not_in_the_table(calls: set[str]) -> None
 
     with serving(sound()) as url:
         project = GoogleProject(Credentials(token=TOKEN), sound().id, dict.fromkeys(SERVICES, url))
-        facts = gather(project, BUCKET, ["us-central1"], [AskedMachine("t4", "us-central1")], TRAINER)
+        region = "us-central1"
+        facts = gather(project, {BUCKET: [region]}, [region], [AskedMachine("t4", region)], TRAINER)
     assert facts.unknown == ()
     assert calls == LOOKING | FREE_CALLS

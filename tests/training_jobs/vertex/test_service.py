@@ -132,4 +132,5 @@ def test_what_is_wrong_with_the_project_is_said_before_anything_is_sent(
     assert [fault.partition(":")[0] for fault in faults] == ["UNKNOWN_MACHINE", "NO_CONTAINER", "BUCKET_MISSING"]
     assert "gcloud storage buckets create gs://there-is-none" in faults[2]
     [far] = service.check(replace(job, machines=[{"preset": "cpu", "region": "europe-west4"}]))
-    assert far.startswith("BUCKET_ELSEWHERE")
+    assert far.startswith("REGION_WITHOUT_BUCKET")
+    assert f"google.buckets: {{europe-west4: {BUCKET}-europe-west4}}" in far
