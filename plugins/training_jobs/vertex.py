@@ -1,5 +1,7 @@
 """The Google target: the trainer as a custom job of Vertex AI, its data and its model in a bucket (``vertex_bucket``).
 
+The bucket is that of the job's region; the service accepts no other.
+
 Vertex AI gives every custom job a number of its own and does not refuse a second one of the same name. So a job carries
 its name as a label by which it is found, whoever submits first claims the name in the bucket, and if two got through
 all the same, the older job counts and the other is cancelled.
@@ -26,8 +28,8 @@ from include.store import Store
 from training_jobs.bucket import claim, download
 from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
 from training_jobs.job import JobHandle, JobStatus, LogPage, TrainingJob
-from training_jobs.vertex_bucket import VertexBucket, data_folder
-from training_jobs.vertex_listing import NAMESPACE_LABEL, PREFIX_LABEL, VertexListing
+from training_jobs.vertex_bucket import VertexBucket, data_folder, last_checkpointed
+from training_jobs.vertex_listing import NAMESPACE_LABEL, PREFIX_LABEL, VertexListing, region_of
 from training_jobs.vertex_log import new_lines
 from training_jobs.vertex_machines import preset
 from training_jobs.vertex_states import LABEL, OWNER, status_of
@@ -41,9 +43,9 @@ class VertexService:
 
     Args:
         cloud: the project.
-        settings: bucket, prefix, region and what else all jobs have in common.
+        settings: buckets, prefix, region and what else all jobs have in common.
         store: where datasets and weights are.
-        regions: others than the settings' in which jobs may be.
+        regions: others than those of the settings' buckets in which jobs may be.
         namespace: of this deployment; a label of its jobs.
         prices: of this deployment; None: the table's alone.
     """
@@ -59,9 +61,15 @@ class VertexService:
     ) -> None:
         self.interval = settings.poll_seconds
         self.cloud, self.settings, self.namespace = cloud, settings, namespace
-        self.files = VertexBucket(cloud, settings, store)
+        self.all_files = [VertexBucket(cloud, settings, store, bucket) for bucket in settings.all_buckets]
+        self.files = self.all_files[0]  # of the deployment's own region
         self.prices = prices or PriceList("google")
-        self.jobs = VertexListing(cloud, sorted({settings.region, *regions}), namespace)
+        self.jobs = VertexListing(cloud, sorted({settings.region, *settings.buckets, *regions}), namespace)
+
+    def files_in(self, region: str) -> VertexBucket:
+        """The bucket of the jobs in a region. Where none is named for it, that of the deployment's own."""
+        bucket = self.settings.bucket_in(region)
+        return next((files for files in self.all_files if files.name == bucket), self.files)
 
     # --- what every target can do
 
@@ -101,8 +109,8 @@ class VertexService:
         if found := self.describe([job.name]):
             return JobHandle(job, found[job.name], submitted=False)
         self._claim(job)
-        self.files.stage(job)
-        region = self._machine(job).get("region") or self.settings.region
+        region = self._region(job)
+        self.files_in(region).stage(job)
         request = self.cloud.custom_jobs(region).create(parent=self.jobs.parent(region), body=self._body(job, region))
         created = self.cloud.call(request, retries=0)  # after a lost answer the next try finds the job by its label
         self.jobs.cancel_twins(job.name)
@@ -125,27 +133,24 @@ class VertexService:
 
     def cost(self, job: TrainingJob, seconds: float) -> Decimal:
         machine = self._machine(job)
-        region = machine.get("region") or self.settings.region
+        region = self._region(job)
         return self.prices.job(preset(machine["preset"]).priced, seconds, region, spot=bool(machine.get("spot")))
 
     def collect(self, name: str, into: Path) -> Path:
         """Fetch the trainer's output, except the checkpoints that only a resumption needs."""
-        download(self.files.bucket, self.files.path(f"jobs/{name}/output"), into, skip=_is_unwanted)
+        job = self.jobs.find([name]).get(name)
+        files = self.files_in(region_of(job)) if job else self.files
+        download(files.bucket, files.path(f"jobs/{name}/output"), into, skip=_is_unwanted)
         return into
 
     # --- how it is submitted
 
     def _body(self, job: TrainingJob, region: str) -> dict[str, Any]:
         """The custom job as the service wants it."""
-        folder = f"jobs/{job.name}"
-        arguments = [
-            "--config",
-            self.files.uri(f"{folder}/configuration.json"),
-            "--data",
-            self.files.uri(data_folder(job)),
-        ]
-        arguments += ["--output", self.files.uri(f"{folder}/output")]
-        if resume := self.files.last_checkpointed(job):
+        files, folder = self.files_in(region), f"jobs/{job.name}"
+        arguments = ["--config", files.uri(f"{folder}/configuration.json"), "--data", files.uri(data_folder(job))]
+        arguments += ["--output", files.uri(f"{folder}/output")]
+        if resume := last_checkpointed(self.all_files, job):
             arguments += ["--resume", resume]
         machine = self._machine(job)
         scheduling: dict[str, Any] = {"timeout": f"{job.max_seconds:.0f}s"}
@@ -156,11 +161,11 @@ class VertexService:
                 region,
                 arguments,
                 {OWNER: job.owner},
-                sdist=self.files.uri(self.files.sdist),
+                sdist=files.uri(files.sdist),
                 container=self.settings.container,
             ),
             "scheduling": scheduling,
-            "baseOutputDirectory": {"outputUriPrefix": self.files.uri(f"{folder}/output")},
+            "baseOutputDirectory": {"outputUriPrefix": files.uri(f"{folder}/output")},
         }
         if self.settings.service_account:
             spec["serviceAccount"] = self.settings.service_account
@@ -191,17 +196,20 @@ class VertexService:
         status = status_of(job)
         if status.active or status.succeeded:
             return status
-        folder = f"jobs/{status.name}"
+        files, folder = self.files_in(region_of(job)), f"jobs/{status.name}"
         cancelled = self.files.read(f"{folder}/cancelled").decode()
-        progress = last_training_line_in(self.files.read(f"{folder}/output/metrics.jsonl", TAIL_BYTES))
+        progress = last_training_line_in(files.read(f"{folder}/output/metrics.jsonl", TAIL_BYTES))
         status = status_of(job, Reason(cancelled) if cancelled else None, progress)
         if status.state is State.FAILED:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # what lies in a bucket may be anything
-                said = json.loads(self.files.read(f"{folder}/output/failure.json"))
+                said = json.loads(files.read(f"{folder}/output/failure.json"))
                 return replace(status, reason=Reason(said["reason"]), message=str(said["message"]))
         return status
 
     # --- names
+
+    def _region(self, job: TrainingJob) -> str:
+        return str(self._machine(job).get("region") or self.settings.region)
 
     def _machine(self, job: TrainingJob) -> Mapping[str, Any]:
         return job.machines[job.machine] if job.machines else ANY_MACHINE.model_dump()

@@ -1,17 +1,21 @@
-"""What a job on Vertex AI reads and writes, in the deployment's bucket.
+"""What a job on Vertex AI reads and writes, in the bucket of its region.
 
 Below the prefix of the settings::
 
     data/<dataset>/…         train and validation shards, label map; never a hold-out image
     trainer/<code>/…         the trainer's sdist, once for each version of its code
     weights/…                starting weights, named by their hash
-    jobs/<name>/…            configuration.json, output/ (checkpoints, logs, model), claim, cancelled
+    jobs/<name>/…            configuration.json, output/ (checkpoints, logs, model)
+
+``jobs/<name>/claim`` and ``cancelled`` are in the bucket of the deployment's own region, wherever the job runs: two
+who would submit the same job, on machines of two regions, must meet.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,16 +32,20 @@ from training_jobs.sdist import build_sdist, code_hash
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
+AT_ONCE = 16  # objects that are being deleted
+
 
 class VertexBucket:
-    """The bucket of a deployment; names are relative to the settings' prefix.
+    """One bucket of a deployment; names are relative to the settings' prefix.
 
     Args:
         store: where datasets and weights are.
+        name: of the bucket.
     """
 
-    def __init__(self, cloud: GoogleCloud, settings: GoogleSettings, store: Store) -> None:
+    def __init__(self, cloud: GoogleCloud, settings: GoogleSettings, store: Store, name: str) -> None:
         self.cloud, self.settings, self.store = cloud, settings, store
+        self.name = name
 
     def stage(self, job: TrainingJob, say: Callable[[str], None] = print) -> Transfer:
         """Bring to the bucket what the job will read. What is there already is not sent again."""
@@ -74,13 +82,9 @@ class VertexBucket:
             return Path(str(self.store.path(relative)))
         return self.store.copy_out(relative, scratch / relative)
 
-    def last_checkpointed(self, job: TrainingJob) -> str | None:
-        """Where the newest attempt before this one that got as far as a checkpoint has its output."""
-        for number in range(job.attempt - 1, 0, -1):
-            output = f"jobs/{job.as_attempt(number).name}/output"
-            if self.bucket.blob(self.path(f"{output}/checkpoints/last/state.npz")).exists():
-                return self.uri(output)
-        return None
+    def has_checkpoint(self, output: str) -> bool:
+        """Did the job that has its output there get as far as a checkpoint?"""
+        return bool(self.bucket.blob(self.path(f"{output}/checkpoints/last/state.npz")).exists())
 
     def read(self, name: str, tail: int | None = None) -> bytes:
         """The last bytes of an object of ours; none if it is not there."""
@@ -91,9 +95,21 @@ class VertexBucket:
         except NotFound:
             return b""
 
+    def empty(self) -> int:
+        """Delete every object below the prefix. Returns how many there were; of a bucket that there is not, none."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            objects = list(self.bucket.list_blobs(prefix=self.path("")))
+        except NotFound:
+            return 0
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda blob: blob.delete(), objects))
+        return len(objects)
+
     @cached_property
     def bucket(self) -> Bucket:
-        return self.cloud.storage.bucket(self.settings.bucket)
+        return self.cloud.storage.bucket(self.name)
 
     @cached_property
     def sdist(self) -> str:
@@ -105,7 +121,17 @@ class VertexBucket:
         return f"{self.settings.prefix}/{name}"
 
     def uri(self, name: str) -> str:
-        return f"gs://{self.settings.bucket}/{self.path(name)}"
+        return f"gs://{self.name}/{self.path(name)}"
+
+
+def last_checkpointed(buckets: Collection[VertexBucket], job: TrainingJob) -> str | None:
+    """Where the newest attempt before this one that got as far as a checkpoint has its output: in any bucket."""
+    for number in range(job.attempt - 1, 0, -1):
+        output = f"jobs/{job.as_attempt(number).name}/output"
+        for files in buckets:
+            if files.has_checkpoint(output):
+                return files.uri(output)
+    return None
 
 
 def data_folder(job: TrainingJob) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -44,7 +44,7 @@ class VertexListing:
         return {name: self._numbers[name] for name in names if name in self._numbers}
 
     def cancel(self, job: dict[str, Any]) -> None:
-        self.cloud.call(self._custom_jobs(_region_of(job)).cancel(name=job["name"], body={}))
+        self.cloud.call(self._custom_jobs(region_of(job)).cancel(name=job["name"], body={}))
 
     def cancel_twins(self, name: str) -> None:
         """Of several jobs of one name leave the oldest running."""
@@ -59,7 +59,7 @@ class VertexListing:
 
     def delete(self, job: dict[str, Any]) -> None:
         """Forget a job that has ended."""
-        self.cloud.call(self._custom_jobs(_region_of(job)).delete(name=job["name"]))
+        self.cloud.call(self._custom_jobs(region_of(job)).delete(name=job["name"]))
 
     def parent(self, region: str) -> str:
         return f"projects/{self.cloud.project}/locations/{region}"
@@ -95,6 +95,11 @@ class VertexListing:
                 request = jobs.list_next(request, answer)
 
 
+def region_of(job: Mapping[str, Any]) -> str:
+    """The region in which a job runs, from its resource name ``projects/…/locations/…/customJobs/…``."""
+    return str(job["name"].split("/")[3])
+
+
 def _prefixes(names: Iterable[str]) -> list[str]:
     return sorted({name.rpartition("-a")[0] for name in names})
 
@@ -105,7 +110,3 @@ def _number(job: dict[str, Any]) -> str:
 
 def _created(job: dict[str, Any]) -> tuple[str, str]:
     return job["createTime"], job["name"]
-
-
-def _region_of(job: dict[str, Any]) -> str:
-    return str(job["name"].split("/")[3])

@@ -1,22 +1,21 @@
-"""Remove all that a deployment has on Vertex AI and in its bucket. For what was only tried, never for production."""
+"""Remove all that a deployment has on Vertex AI and in its buckets. For what was only tried, never for production."""
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from training_jobs.vertex import VertexService
 from training_jobs.vertex_states import OVER, status_of
 
 CANCEL_SECONDS = 300.0  # that the service may take to give machines back
-AT_ONCE = 16
 
 
 def remove_everything(service: VertexService) -> str:
-    """Cancel and delete every job of the namespace, delete every object below the prefix. Returns what that was.
+    """Cancel and delete every job of the namespace, delete every object below the prefix in every bucket. Returns
+    what that was.
 
     Raises:
-        TimeoutError: a job was cancelled and would not end; nothing of the bucket was deleted.
+        TimeoutError: a job was cancelled and would not end; nothing of the buckets was deleted.
     """
     jobs = service.jobs.all()
     for job in jobs:
@@ -27,12 +26,10 @@ def remove_everything(service: VertexService) -> str:
         if time.monotonic() > deadline:
             raise TimeoutError(
                 f"Jobs of {service.namespace} had not ended {CANCEL_SECONDS:.0f} s after they were cancelled. "
-                "Look after them in the console; nothing of the bucket was deleted."
+                "Look after them in the console; nothing of the buckets was deleted."
             )
         time.sleep(2)
     for job in jobs:
         service.jobs.delete(job)
-    objects = list(service.files.bucket.list_blobs(prefix=service.files.path("")))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda blob: blob.delete(), objects))
-    return f"{len(jobs)} jobs, and {len(objects)} objects at {service.files.uri('')}"
+    objects = [f"{files.empty()} objects at {files.uri('')}" for files in service.all_files]
+    return f"{len(jobs)} jobs, and {', '.join(objects)}"

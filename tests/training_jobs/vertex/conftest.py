@@ -20,6 +20,7 @@ from training_jobs.job import TrainingJob
 from training_jobs.vertex import VertexService
 
 BUCKET = "lanner-vertex"
+EUROPE, EUROPE_BUCKET = "europe-west4", "lanner-vertex-europe"
 QUICK = ("--queued", "0", "--pending", "0", "--grace", "2", "--upload", "0.2", "--log-reads", "100000")
 
 
@@ -29,8 +30,9 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     if why := why_not():
         pytest.skip(why)
     with gcs_standin(tmp_path_factory.mktemp("gcs")) as gcs:
-        GoogleCloud(AnonymousCredentials(), PROJECT_ID, {"storage": gcs.url}).storage.create_bucket(BUCKET)
-        regions = ("--region", "us-central1", "--region", "europe-west4")
+        for bucket in (BUCKET, EUROPE_BUCKET):
+            GoogleCloud(AnonymousCredentials(), PROJECT_ID, {"storage": gcs.url}).storage.create_bucket(bucket)
+        regions = ("--region", "us-central1", "--region", EUROPE, "--bucket-region", f"{EUROPE_BUCKET}={EUROPE}")
         with vertex_standin(tmp_path_factory.mktemp("vertex"), gcs.url, *regions, *QUICK) as vertex:
             yield {"storage": gcs.url, "aiplatform": vertex.url, "logging": vertex.url}
 
@@ -57,7 +59,7 @@ def service(
     name = hashlib.sha256(request.node.name.encode()).hexdigest()[:8]
     settings = GoogleSettings(bucket=BUCKET, prefix=name)
     cloud = GoogleCloud(AnonymousCredentials(), PROJECT_ID, urls)
-    return VertexService(cloud, settings, store, regions=["europe-west4"], namespace=f"n{name}")
+    return VertexService(cloud, settings, store, regions=[EUROPE], namespace=f"n{name}")
 
 
 @pytest.fixture
