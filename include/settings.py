@@ -60,7 +60,7 @@ class Shares(Part):
 class Machine(Part):
     """Where a cloud target may train."""
 
-    preset: Name  # of the target: docs/google.md lists Vertex AI's
+    preset: Name  # of the target: docs/google.md lists Vertex AI's, docs/aws.md SageMaker's
     region: str = ""  # empty: the cloud's region of this deployment
     spot: bool = False  # cheaper, and taken away when others pay more; the training goes on from its checkpoint
 
@@ -148,6 +148,27 @@ class GoogleSettings(Part):
         return tuple(dict.fromkeys((self.bucket, *self.buckets.values())))
 
 
+class AwsSettings(Part):
+    """The one AWS account of this deployment, in one region."""
+
+    connection: str = "aws_default"  # Airflow's; holds the credentials
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-east-1"  # jobs' and bucket's
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")] = "lanner"
+    role: Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$")]  # jobs run as
+    poll_seconds: float = Field(default=20.0, gt=0, le=600)  # between two looks at the jobs that are waited for
+    container: str = ""  # image that holds the trainer (docs/aws.md); empty: AWS's, and the trainer as a script
+    kms_key: str = ""  # id or ARN; encrypts what we write to the bucket, models and volumes; empty: as the bucket says
+    subnets: tuple[str, ...] = ()  # of a VPC in which jobs run; empty: in none of yours
+    security_groups: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _whole_vpc(self) -> AwsSettings:
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("a VPC needs both subnets and security_groups")
+        return self
+
+
 class HourlyPrice(Part):
     """What one machine or accelerator costs, in US dollars an hour."""
 
@@ -160,6 +181,7 @@ class Settings(Part):
     namespace: Namespace = "lanner"
     mlflow: str = ""  # tracking URI; empty: SQLite in the state folder
     google: GoogleSettings | None = None
+    aws: AwsSettings | None = None
     prices: dict[str, dict[str, dict[str, HourlyPrice]]] = {}  # cloud, machine or accelerator, region; docs/costs.md
     collections: dict[Name, CollectionSettings] = {}
 
@@ -170,6 +192,14 @@ class Settings(Part):
                 f"{settings_file()}: target vertex needs 'google:' with at least a bucket (docs/google.md)."
             )
         return self.google
+
+    def require_aws(self) -> AwsSettings:
+        """The section ``aws``; ``SettingsError`` that says what it needs if there is none."""
+        if self.aws is None:
+            raise SettingsError(
+                f"{settings_file()}: target sagemaker needs 'aws:' with at least a bucket and a role (docs/aws.md)."
+            )
+        return self.aws
 
     @cached_property
     def home(self) -> Path:
