@@ -11,37 +11,21 @@ import base64
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import google_crc32c
 
+from training_jobs.transfer import WORKERS, Transfer, TransferDamaged, inside, summed
+
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket
 
-WORKERS = 8
 READ_BYTES = 1 << 20
 PIECES_BYTES = 32 << 20  # of large files that all workers together send at a time; in memory it is twice that
 PIECE_UNIT = 256 << 10  # Cloud Storage takes multiples of it
 SENT_WHOLE = 8 << 20  # bytes up to which Google's client sends a file in one call
 TIMEOUT = 120  # seconds without an answer
-
-
-class TransferDamaged(OSError):
-    """What arrived is not what was sent."""
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """What was moved, and what was there already."""
-
-    files: int
-    bytes: int
-    already_there: int
-
-    def __str__(self) -> str:
-        return f"{self.files} files ({self.bytes / 1e6:.1f} MB) moved, {self.already_there} were there"
 
 
 def upload(bucket: Bucket, files: Mapping[str, Path], say: Callable[[str], None] = lambda _: None) -> Transfer:
@@ -67,7 +51,7 @@ def upload(bucket: Bucket, files: Mapping[str, Path], say: Callable[[str], None]
         return file.stat().st_size
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        return _sum(pool.map(send, files))
+        return summed(pool.map(send, files))
 
 
 def upload_once(bucket: Bucket, name: str, make: Callable[[], Path]) -> None:
@@ -101,7 +85,7 @@ def download(bucket: Bucket, prefix: str, into: Path, skip: Callable[[str], bool
             wanted[relative] = blob
 
     def fetch(relative: str) -> int | None:
-        file, blob = _inside(into, relative), wanted[relative]
+        file, blob = inside(into, relative), wanted[relative]
         if file.is_file() and crc32c_of(file) == blob.crc32c:
             return None
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +98,7 @@ def download(bucket: Bucket, prefix: str, into: Path, skip: Callable[[str], bool
         return file.stat().st_size
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        return _sum(pool.map(fetch, wanted))
+        return summed(pool.map(fetch, wanted))
 
 
 def claim(bucket: Bucket, name: str, words: bytes) -> bytes:
@@ -136,13 +120,6 @@ def crc32c_of(file: Path) -> str:
         while block := opened.read(READ_BYTES):
             checksum.update(block)
     return base64.b64encode(checksum.digest()).decode()
-
-
-def _sum(sizes: Iterable[int | None]) -> Transfer:
-    """Of what was moved, None where it was there."""
-    every = list(sizes)
-    moved = [size for size in every if size is not None]
-    return Transfer(len(moved), sum(moved), len(every) - len(moved))
 
 
 def _listed(bucket: Bucket, names: Iterable[str]) -> dict[str, Blob]:
@@ -172,10 +149,3 @@ def _send(blob: Blob, file: Path, checksum: str, generation: int) -> None:
             f"gs://{blob.bucket.name}/{blob.name} has CRC-32C {blob.crc32c}, {file} has {checksum}. Something else "
             "writes there, or the transfer was damaged; clear the task to send it again."
         )
-
-
-def _inside(folder: Path, relative: str) -> Path:
-    parts = relative.split("/")
-    if "" in parts or ".." in parts or "." in parts or "\\" in relative or "\0" in relative:
-        raise ValueError(f"The bucket holds an object named {relative!r}, which would leave {folder}.")
-    return folder.joinpath(*parts)

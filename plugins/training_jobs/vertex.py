@@ -21,14 +21,15 @@ from typing import Any
 
 from include.checks.google_setup import ANY_MACHINE, asked_machines, look
 from include.costs.prices import PriceList
-from include.documents import SIDES, DatasetDocument, Reason, State
+from include.documents import Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
 from include.settings import GoogleSettings, Machine
 from include.store import Store
 from training_jobs.bucket import claim, download
 from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
+from training_jobs.inputs import data_folder, empty_sides
 from training_jobs.job import JobHandle, JobStatus, LogPage, TrainingJob
-from training_jobs.vertex_bucket import VertexBucket, data_folder, last_checkpointed
+from training_jobs.vertex_bucket import VertexBucket, last_checkpointed
 from training_jobs.vertex_listing import NAMESPACE_LABEL, PREFIX_LABEL, VertexListing, region_of
 from training_jobs.vertex_log import new_lines
 from training_jobs.vertex_machines import preset
@@ -75,13 +76,7 @@ class VertexService:
 
     def check(self, job: TrainingJob) -> list[str]:
         """What would make this job fail: a side without images, a machine that there is not, a project not set up."""
-        dataset = self.files.store.get(DatasetDocument, job.dataset)
-        faults = [
-            f"EMPTY_SIDE: the {side} side of {job.dataset} has no image. Add images, or change the collection's shares "
-            "in lanner.yaml."
-            for side in SIDES[:2]
-            if not dataset.sides[side].images
-        ]
+        faults = empty_sides(self.files.store, job)
         known = []
         for asked in job.machines:
             try:

@@ -21,11 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include.documents import SIDES, DatasetDocument
 from include.settings import GoogleSettings
 from include.store import Store
 from training_jobs.bucket import Transfer, upload, upload_once
 from training_jobs.google_cloud import GoogleCloud
+from training_jobs.inputs import data_folder, label_map_file, shard_files, weights_file
 from training_jobs.job import TrainingJob
 from training_jobs.sdist import build_sdist, code_hash
 
@@ -59,28 +59,18 @@ class VertexBucket:
 
     def _inputs(self, job: TrainingJob, scratch: Path) -> dict[str, Path]:
         """Local file by name below the prefix. The hold-out is not among them."""
-        dataset = self.store.get(DatasetDocument, job.dataset)
         data = data_folder(job)
-        files = {f"{data}/label_map.pbtxt": self._local(dataset.label_map_pbtxt, scratch)}
-        for side in SIDES[:2]:
-            for shard in dataset.sides[side].shards:
-                files[f"{data}/{side}/{Path(shard.path).name}"] = self._local(shard.path, scratch)
+        files = {f"{data}/label_map.pbtxt": label_map_file(self.store, job, scratch)}
+        files |= {f"{data}/{name}": file for name, file in shard_files(self.store, job, scratch).items()}
         configuration = dict(job.configuration)
-        weights = configuration.get("weights", "none")
-        if weights not in {"none", "imagenet"}:
-            staged = f"weights/{Path(weights).name}"
-            files[staged] = self._local(weights, scratch)
+        if weights := weights_file(self.store, job, scratch):
+            staged = f"weights/{weights.name}"
+            files[staged] = weights
             configuration["weights"] = self.uri(staged)
         written = scratch / "configuration.json"
         written.write_text(json.dumps(configuration, indent=1))
         files[f"jobs/{job.name}/configuration.json"] = written
         return files
-
-    def _local(self, relative: str, scratch: Path) -> Path:
-        """A file of the store as a local file: itself where the store is a folder, else a copy."""
-        if self.store.is_local:
-            return Path(str(self.store.path(relative)))
-        return self.store.copy_out(relative, scratch / relative)
 
     def has_checkpoint(self, output: str) -> bool:
         """Did the job that has its output there get as far as a checkpoint?"""
@@ -132,7 +122,3 @@ def last_checkpointed(buckets: Collection[VertexBucket], job: TrainingJob) -> st
             if files.has_checkpoint(output):
                 return files.uri(output)
     return None
-
-
-def data_folder(job: TrainingJob) -> str:
-    return f"data/{Path(job.dataset).stem[:16]}"
