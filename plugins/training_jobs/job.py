@@ -36,6 +36,18 @@ def job_prefix(
     return f"{namespace}-{target.replace('_', '-')}-{dataset_id[:8]}-{config8}-g{generation}"
 
 
+class Refused(RuntimeError):
+    """A service would not take a job, for a reason that may pass: it may be asked again.
+
+    Args:
+        reason: what the result is to say if it never passes.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class TrainingJob:
     """What is asked of a target. Small and made of plain values, so that it may pass between tasks."""
@@ -125,7 +137,11 @@ class TrainingService(Protocol):
         """Every reason known beforehand why this job would fail, each with its remedy. Costs nothing."""
 
     def find_or_submit(self, job: TrainingJob) -> JobHandle:
-        """The job of this very name, whatever its state; submitted now if there is none. Never a second one."""
+        """The job of this very name, whatever its state; submitted now if there is none. Never a second one.
+
+        Raises:
+            Refused: the service would not take it now; nothing was submitted.
+        """
 
     def describe(self, names: Collection[str]) -> Mapping[str, JobStatus]:
         """How many jobs stand, in one call. Names that the service does not know are left out."""

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferralTimeout
 from include.costs.budget import OverBudget
 from include.costs.prices import UnknownPrice
 from include.documents import Reason
-from training_jobs.job import JobHandle, JobStatus, TrainingJob, TrainingService, attempts, pursue
+from training_jobs.job import JobHandle, JobStatus, Refused, TrainingJob, TrainingService, attempts, pursue
 from training_jobs.money import Purse
 from training_jobs.targets import open_service
 from training_jobs.trigger import TrainingTrigger
@@ -71,6 +71,9 @@ class SubmitTraining(BaseOperator):
         except PermissionError as denied:
             _leave_word(context, Reason.PERMISSION, f"Nothing was submitted. {denied}")
             raise
+        except Refused as refused:
+            _leave_word(context, refused.reason, f"Nothing was submitted. {refused}")
+            raise
         if handle.submitted:
             self.log.info("Submitted %s.", handle.job.name)
         else:
@@ -129,6 +132,9 @@ class WaitForTraining(BaseSensorOperator):
         except OverBudget as refused:
             _leave_word(context, Reason.BUDGET, str(refused))
             raise TrainingFailed(f"{Reason.BUDGET}: there is no further attempt. {refused}") from None
+        except Refused as refused:
+            _leave_word(context, refused.reason, f"There is no further attempt. {refused}")
+            raise
         status = handle.status
         self.console_url = status.console_url
         if handle.submitted:

@@ -104,6 +104,18 @@ def _remove_from_vertex(service: TrainingService) -> str:
     return remove_everything(service)
 
 
+def _aws(current: settings.Settings) -> dict[str, Any]:
+    return {"aws": current.require_aws().model_dump(mode="json") | {"prefix": NAME}}
+
+
+def _remove_from_sagemaker(service: TrainingService) -> str:
+    from training_jobs.sagemaker import SageMakerService
+    from training_jobs.sagemaker_removal import remove_everything
+
+    assert isinstance(service, SageMakerService)
+    return remove_everything(service)
+
+
 @dataclass(frozen=True)
 class Smoke:
     """What differs from target to target.
@@ -117,7 +129,9 @@ class Smoke:
     remove: Callable[[TrainingService], str]
 
 
-TARGETS: Mapping[str, Smoke] = MappingProxyType({"vertex": Smoke(_google, _remove_from_vertex)})
+TARGETS: Mapping[str, Smoke] = MappingProxyType(
+    {"vertex": Smoke(_google, _remove_from_vertex), "sagemaker": Smoke(_aws, _remove_from_sagemaker)}
+)
 
 
 if __name__ == "__main__":

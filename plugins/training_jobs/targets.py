@@ -27,8 +27,19 @@ def _vertex(current: settings.Settings) -> TrainingService:
     return VertexService(cloud, google, current.open_store(), regions, current.namespace, prices)
 
 
+def _sagemaker(current: settings.Settings) -> TrainingService:
+    from include.costs.prices import PriceList
+    from training_jobs.aws_cloud import AwsCloud
+    from training_jobs.sagemaker import SageMakerService
+
+    aws = current.require_aws()
+    cloud = AwsCloud.of_connection(aws.connection, aws.region)
+    prices = PriceList.of(current, "aws")
+    return SageMakerService(cloud, aws, current.open_store(), current.namespace, prices)
+
+
 _SERVICES: Mapping[str, Callable[[settings.Settings], TrainingService]] = MappingProxyType(
-    {"local": _local, "vertex": _vertex}
+    {"local": _local, "vertex": _vertex, "sagemaker": _sagemaker}
 )
 TARGETS = tuple(_SERVICES)
 
