@@ -11,6 +11,7 @@ from include import settings
 from include.costs.prices import PriceList, UnknownPrice, WorkerPool, load_prices
 from include.settings import HourlyPrice
 
+REGIONS = {"google": {"us-central1", "europe-west4"}, "aws": {"us-east-1", "us-west-2", "eu-central-1"}}
 OWN = {"box": {"here": HourlyPrice(on_demand=3.6, spot=1.8)}, "chip": {"here": HourlyPrice(on_demand=7.2)}}
 
 
@@ -32,9 +33,9 @@ def test_agrees_with_the_figure_that_vertex_publishes(google: PriceList) -> None
 
 
 def test_every_figure_has_a_source_with_a_date() -> None:
-    for prices in load_prices().values():
+    for cloud, prices in load_prices().items():
         for name, item in {**prices.machines, **prices.accelerators}.items():
-            assert {"us-central1", "europe-west4"} <= set(item.regions), name
+            assert REGIONS[cloud] <= set(item.regions), name
             for region, figure in item.regions.items():
                 assert prices.sources[figure.source or item.source].date.year >= 2026
                 assert figure.spot is not None and figure.spot <= figure.on_demand, (name, region)
