@@ -115,3 +115,25 @@ def test_what_cannot_be_a_bucket_of_a_region(tmp_path: Path, buckets: str, line:
     with pytest.raises(settings.SettingsError) as refused:
         settings.load(file)
     assert str(refused.value).startswith(f"{file}:{line}: {complaint}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ("{role: 'arn:aws:iam::123456789012:role/trainer'}", "aws.bucket: Field required"),
+        ("{bucket: our-bucket}", "aws.role: Field required"),
+        ("{bucket: our-bucket, role: trainer}", r"aws.role: String should match pattern .*\(got 'trainer'\)"),
+        ("{bucket: Our_Bucket, role: 'arn:aws:iam::123456789012:role/trainer'}", "aws.bucket: String should match"),
+        (
+            "{bucket: our-bucket, role: 'arn:aws:iam::123456789012:role/path/of/trainer', region: Frankfurt}",
+            "aws.region: String should match",
+        ),
+        (
+            "{bucket: our-bucket, role: 'arn:aws-cn:iam::123456789012:role/trainer', subnets: [subnet-1]}",
+            "aws: a VPC needs both subnets and security_groups",
+        ),
+    ],
+)
+def test_the_section_of_aws_names_what_is_wrong(tmp_path: Path, fields: str, complaint: str) -> None:
+    with pytest.raises(settings.SettingsError, match=complaint):
+        settings.load(write(tmp_path, f"aws: {fields}\n"))

@@ -9,6 +9,9 @@ from pathlib import Path
 from detector_trainer import __version__
 from include.documents import Category, DatasetDocument, Shard, SideDocument
 from include.store import Store
+from training_jobs.sagemaker_source import SCRIPT as SCRIPT_NAME
+from training_jobs.sagemaker_source import SCRIPT_TEXT, pack
+from training_jobs.sdist import TRAINER
 
 # Counts to `steps`, a step every 50 ms, goes on from --resume, and ends as "how" says.
 SCRIPT = """
@@ -53,6 +56,30 @@ def build(into: Path) -> Path:
     (package.parent / "setup.py").write_text(f"from setuptools import setup\n{setup}\n")
     subprocess.run([sys.executable, "setup.py", "-q", "sdist"], cwd=package.parent, check=True, capture_output=True)
     return next((package.parent / "dist").iterdir())
+
+
+# The trainer's command line, which SageMaker's adaptor calls.
+CLI = f"""
+import sys
+DONE = 0
+SCRIPT = {SCRIPT!r}
+def main(arguments):
+    sys.argv[1:] = arguments
+    try:
+        exec(SCRIPT, {{}})
+    except SystemExit as end:
+        return end.code
+def leave(code):
+    sys.exit(code)
+"""
+
+
+def build_source(into: Path) -> Path:
+    """The script as SageMaker's ``sourcedir.tar.gz``, with the trainer's own adaptor."""
+    adaptor = (TRAINER / "src" / "detector_trainer" / "sagemaker.py").read_bytes()
+    package = {"__init__.py": b"", "cli.py": CLI.encode(), "sagemaker.py": adaptor}
+    files = {SCRIPT_NAME: SCRIPT_TEXT.encode()} | {f"detector_trainer/{name}": text for name, text in package.items()}
+    return pack(files, into / "sourcedir.tar.gz")
 
 
 def dataset(store: Store, train_images: int = 2) -> str:
