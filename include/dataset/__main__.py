@@ -11,16 +11,15 @@ from pathlib import Path
 from include.dataset.batch import check_batch
 from include.dataset.build import convert_missing, plan_shards, publish_dataset
 from include.dataset.catalog import describe, load_catalog
+from include.dataset.converting import ORDINARY, SET_ASIDE, UNUSABLE, add_conversions
 from include.dataset.manifest import read_lines
 from include.dataset.obtain import FORMS, canonical, obtain
 from include.dataset.sample import write_sample
-from include.dataset.voc_to_coco import voc_to_coco
 from include.documents import SIDES, BatchDocument, DatasetDocument
 from include.settings import state_folder
 from include.store import Store
 
 SHOWN_FAULTS = 20
-ORDINARY, SET_ASIDE, UNUSABLE = 0, 1, 2  # exit codes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,18 +62,10 @@ def parser() -> argparse.ArgumentParser:
     )
     build.set_defaults(run=run_build)
 
-    coco = commands.add_parser(
-        "coco",
-        help="convert Pascal VOC XML to one COCO JSON, and nothing else",
-        description="Checks every annotation against its image's size and writes what is sound as COCO JSON; the "
-        "rest is listed with its reason. Images are not decoded: `check` does that.",
-    )
-    coco.add_argument("--output", type=Path, required=True, metavar="FILE", help="the JSON file to write")
-    coco.set_defaults(run=run_coco)
+    add_conversions(commands)
 
-    for command in (check, build, coco):
-        command.add_argument("data", help=f"images with their annotations: {FORMS}")
     for command in (check, build):
+        command.add_argument("data", help=f"images with their annotations: {FORMS}")
         command.add_argument("--classes", nargs="+", help="the classes that are expected (default: those found)")
         command.add_argument(
             "--split", choices=("hash", "given"), default="hash", help="given: by image sets, or folders train, test …"
@@ -128,16 +119,6 @@ def run_build(options: argparse.Namespace) -> int:
     for warning in dataset.warnings:
         print(f"warning: {warning}")
     return ORDINARY
-
-
-def run_coco(options: argparse.Namespace) -> int:
-    converted = voc_to_coco(obtain(canonical(options.data), state_folder()))
-    options.output.write_bytes(converted.instances)
-    print(f"{converted.images} images with {converted.boxes} boxes in {options.output}")
-    for each in converted.faults:
-        where = " ".join(filter(None, (each.file, each.field)))
-        print(f"  set aside: {where}: {each.message}" + (f" ({each.value})" if each.value else ""))
-    return SET_ASIDE if converted.faults else ORDINARY
 
 
 def run_catalog(_options: argparse.Namespace) -> int:

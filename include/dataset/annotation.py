@@ -40,6 +40,7 @@ class Annotation:
         boxes: in the order of the file. Without any, the image is a legitimate negative.
         where: for each box the field that holds it, for messages.
         problems: what the reader found wrong already; a coordinate that is no number is NaN in its box.
+        path: where the image once was, on somebody's computer, as labelImg writes it; empty: not said.
     """
 
     file: str
@@ -49,6 +50,7 @@ class Annotation:
     boxes: tuple[Box, ...]
     where: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

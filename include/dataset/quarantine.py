@@ -54,6 +54,7 @@ CAUSES: dict[str, Cause] = {
     ),
     "bad_json": Cause("The annotation is not the JSON that COCO describes", "Export it again."),
     "unknown_image_id": Cause("A box refers to an image that the file does not list", "Export the file again."),
+    "no_image_size": Cause("The annotation does not say how large its image is", "Save it again with its size."),
     "size_mismatch": Cause(
         "The annotation was made for an image of another size", "Annotate this image, or bring back that one."
     ),

@@ -43,7 +43,7 @@ def encode_example(features: Mapping[str, Sequence[bytes] | Floats | Ints]) -> b
 def frame(payload: bytes) -> tuple[bytes, bytes, bytes]:
     """One record of a TFRecord file: length with its masked CRC-32C, the payload, its masked CRC-32C."""
     length = struct.pack("<Q", len(payload))
-    return length + _masked_crc(length), payload, _masked_crc(payload)
+    return length + masked_crc(length), payload, masked_crc(payload)
 
 
 def _feature(values: Sequence[bytes] | Floats | Ints) -> bytes:
@@ -89,6 +89,7 @@ def _varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def _masked_crc(data: bytes) -> bytes:
+def masked_crc(data: bytes) -> bytes:
+    """The CRC-32C of bytes as TFRecord files store it, so that sums of what holds sums stay good ones."""
     crc = crc32c(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -37,7 +37,7 @@ def read_annotation(data: bytes, file: str) -> Annotation:
         raise Refused("bad_xml", file, value=error) from error
     if root.tag != "annotation":
         raise Refused("bad_xml", file, "the root element", root.tag)
-    width = height = image = ""
+    width = height = image = path = ""
     boxes: list[Box] = []
     problems: list[Problem] = []
     for element in root:
@@ -45,6 +45,8 @@ def read_annotation(data: bytes, file: str) -> Annotation:
             boxes.append(_box(element, file, len(boxes), problems))
         elif element.tag == "filename":
             image = _text(element)
+        elif element.tag == "path":
+            path = _text(element)
         elif element.tag == "size":
             width, height = element.findtext("width", ""), element.findtext("height", "")
     return Annotation(
@@ -55,6 +57,7 @@ def read_annotation(data: bytes, file: str) -> Annotation:
         boxes=tuple(boxes),
         where=tuple([f"object[{index}]/bndbox" for index in range(len(boxes))]),
         problems=tuple(problems),
+        path=path,
     )
 
 

@@ -29,12 +29,27 @@ class Converted(NamedTuple):
     faults: list[Fault]  # what was set aside, with its images and boxes
 
 
+class SoundFolder(NamedTuple):
+    """What of a folder can be used, whatever it is to be written as."""
+
+    images: list[dict[str, Any]]  # as ``encode_instances`` takes them
+    class_ids: dict[str, int]  # by name
+    faults: list[Fault]
+
+
 def voc_to_coco(folder: Path) -> Converted:
     """Convert the annotations of a folder's images.
 
     Returns:
         What is sound, as COCO JSON, and the rest with its reasons.
     """
+    images, ids, faults = read_folder(folder)
+    instances = encode_instances(images, ((number, label) for label, number in ids.items()))
+    return Converted(instances, len(images), sum(len(image["boxes"]) for image in images), faults)
+
+
+def read_folder(folder: Path) -> SoundFolder:
+    """Check the annotations of a folder's images."""
     files, notes = list_source(folder), Notes()
     images: list[dict[str, Any]] = []
     faults: list[Fault] = []
@@ -58,8 +73,7 @@ def voc_to_coco(folder: Path) -> Converted:
     ids = {label: number for number, label in enumerate(labels, start=1)}
     for image in images:
         image["boxes"] = [(ids[box.label], box) for box in image["boxes"]]
-    instances = encode_instances(images, ((number, label) for label, number in ids.items()))
-    return Converted(instances, len(images), sum(len(image["boxes"]) for image in images), faults)
+    return SoundFolder(images, ids, faults)
 
 
 def image_size(files: SourceFiles, path: str) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from benches import (
     exports,
     image_checks,
     parsing,
+    sagemaker_json,
     scoring,
     staging,
     training,
@@ -97,6 +98,32 @@ def test_coco(pictures: Pictures, tmp_path: Path) -> None:
     theirs = json.loads((tmp_path / "theirs.json").read_text())
     # supervision reads VOC's corners as counted from 1, ours as written: its boxes begin a pixel earlier.
     assert boxes_of(ours, shift=1) == boxes_of(theirs)
+
+
+def test_sagemaker_json(pictures: Pictures, tmp_path: Path) -> None:
+    larger = sagemaker_json.multiplied(pictures, tmp_path / "larger", 2 * IMAGES + 1, "larger")
+    for each in (pictures, larger):
+        scratch = tmp_path / f"{each.count}"
+        scratch.mkdir()
+        coco = sagemaker_json.voc2coco(each, scratch / "instances.json")
+        ways = [
+            sagemaker_json.whole(each, scratch / "ours"),
+            sagemaker_json.from_coco(coco, scratch / "ours from COCO"),
+            sagemaker_json.notebook(coco, scratch / "theirs"),
+        ]
+        ours, from_coco, theirs = ({path.name: sagemaker_boxes(path) for path in way.iterdir()} for way in ways)
+        assert len(ours) == each.count
+        assert ours == from_coco == theirs
+
+
+def sagemaker_boxes(file: Path) -> tuple:
+    """What an annotation file says, with names in the place of class ids, which each side hands out differently."""
+    content = json.loads(file.read_text())
+    first = 1 if file.parent.name == "theirs" else 0  # the notebook's categories count from 1, its boxes from 0
+    names = {each["class_id"]: each["name"] for each in content["categories"]}
+    labels = [names[each["class_id"] + first] for each in content["annotations"]]
+    boxes = [tuple(each[side] for side in ("left", "top", "width", "height")) for each in content["annotations"]]
+    return content["file"], content["image_size"], sorted(zip(labels, boxes, strict=True))
 
 
 def boxes_of(content: dict, shift: int = 0) -> set:

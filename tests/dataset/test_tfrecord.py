@@ -1,5 +1,6 @@
 """Our own encoding, against TensorFlow's."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.dataset.tfrecord import Floats, Ints, encode_example, frame
+from include.dataset.tfrecord_reading import DamagedRecord, bytes_features, read_frames
 
 tf = pytest.importorskip("tensorflow")
 
@@ -50,3 +52,28 @@ def test_tf_data_reads_the_frames_and_checks_their_sums(tmp_path: Path) -> None:
     path.write_bytes(broken)
     with pytest.raises(tf.errors.DataLossError):
         list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+
+
+@settings(max_examples=100, deadline=None)
+@given(features, st.sampled_from(["image/encoded", "a"]), st.binary(max_size=5000))
+def test_bytes_are_read_back_from_tensorflows_messages(values: dict[str, object], name: str, value: bytes) -> None:
+    encoded = by_tensorflow({**values, name: [value]}).SerializeToString()
+    assert bytes_features(memoryview(encoded), (name, "none")) == {name: value}
+
+
+def test_our_reader_reads_tensorflows_files_and_checks_their_sums(tmp_path: Path) -> None:
+    payloads = [b"", b"x", bytes(range(256)) * 100]
+    path = tmp_path / "a.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for payload in payloads:
+            writer.write(payload)
+    with path.open("rb") as file:
+        assert [bytes(each) for each in read_frames(file, "a")] == payloads
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 997):
+        broken = bytearray(whole)
+        broken[at] ^= 1
+        with pytest.raises(DamagedRecord):
+            list(read_frames(io.BytesIO(broken), "a"))
+    with pytest.raises(DamagedRecord, match="ends within the header of record 3"):
+        list(read_frames(io.BytesIO(whole + whole[:5]), "a"))

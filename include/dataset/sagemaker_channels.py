@@ -1,0 +1,139 @@
+"""A dataset as the four channels of SageMaker's built-in detector: images and annotations of train and validation.
+
+The hold-out is not among them. An image is named by its SHA-256, so that its name is safe in S3, never meant twice and
+the same whatever batches come later: what was sent once need not be sent again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from include.dataset.annotation import Box
+from include.dataset.sagemaker_json import (
+    AnnotationFile,
+    BoxedImage,
+    DenseClass,
+    annotation_files,
+    dense_classes,
+    label_width,
+)
+from include.dataset.tfrecord_reading import bytes_features, read_frames
+from include.documents import DatasetDocument
+from include.store import Store
+
+TrainingSide = Literal["train", "validation"]
+TRAINING_SIDES: tuple[TrainingSide, ...] = ("train", "validation")
+NAME_DIGITS = 16  # of the SHA-256
+KEY, ENCODED = "image/key/sha256", "image/encoded"
+
+
+class SideMismatch(ValueError):
+    """The shards and the COCO JSON of a side do not speak of the same images."""
+
+
+@dataclass(frozen=True)
+class SageMakerSide:
+    """What goes into the two channels of one side.
+
+    Attributes:
+        images: by the SHA-256 of their bytes; those without boxes are left out (see ``annotation_files``).
+        annotations: one for each of them.
+        without_boxes: how many were left out.
+    """
+
+    images: Mapping[str, BoxedImage]
+    annotations: tuple[AnnotationFile, ...]
+    without_boxes: int
+
+    @property
+    def most_boxes(self) -> int:
+        return max((each.boxes for each in self.annotations), default=0)
+
+
+@dataclass(frozen=True)
+class SageMakerData:
+    """A dataset as the built-in detector trains on it."""
+
+    train: SageMakerSide
+    validation: SageMakerSide
+    classes: tuple[DenseClass, ...]
+
+    def hyperparameters(self) -> dict[str, int]:
+        """Those that the data decide; https://docs.aws.amazon.com/sagemaker/latest/dg/object-detection-api-config.html"""
+        return {
+            "num_classes": len(self.classes),
+            "num_training_samples": len(self.train.annotations),
+            "label_width": label_width(max(self.train.most_boxes, self.validation.most_boxes)),
+        }
+
+
+def sagemaker_data(store: Store, dataset: DatasetDocument) -> SageMakerData:
+    """The annotations of a dataset's train and validation sides, out of its COCO JSON; the images are not read."""
+    classes = dense_classes((category.id, category.name) for category in dataset.label_map)
+    train, validation = (_side(store, dataset, side, classes) for side in TRAINING_SIDES)
+    return SageMakerData(train, validation, tuple(classes.values()))
+
+
+def encoded_images(store: Store, dataset: DatasetDocument, side: TrainingSide) -> Iterator[tuple[str, bytes]]:
+    """SHA-256 and bytes (JPEG or PNG) of every image of a side, out of its shards, one image in memory at a time."""
+    for shard in dataset.sides[side].shards:
+        with store.path(shard.path).open("rb") as file:
+            for record in read_frames(file, shard.path):
+                features = bytes_features(record, (KEY, ENCODED))
+                yield features[KEY].decode(), features[ENCODED]
+
+
+def write_channels(store: Store, dataset: DatasetDocument, folder: Path) -> SageMakerData:
+    """Write the folders ``train``, ``train_annotation``, ``validation`` and ``validation_annotation``.
+
+    Raises:
+        SideMismatch: the shards lack an image that has an annotation.
+    """
+    data = sagemaker_data(store, dataset)
+    for side in TRAINING_SIDES:
+        contents: SageMakerSide = getattr(data, side)
+        images, annotations = folder / side, folder / f"{side}_annotation"
+        images.mkdir(parents=True, exist_ok=True)
+        annotations.mkdir(parents=True, exist_ok=True)
+        for annotation in contents.annotations:
+            (annotations / annotation.name).write_bytes(annotation.contents)
+        missing = dict(contents.images)
+        for sha256, encoded in encoded_images(store, dataset, side):
+            if image := missing.pop(sha256, None):
+                (images / image.name).write_bytes(encoded)
+        if missing:
+            raise SideMismatch(
+                f"{len(missing)} annotated images of {side} are in none of its shards, the first has sha256 "
+                f"{next(iter(missing))}. Shards and COCO JSON of {dataset.path} must belong together: build it again."
+            )
+    return data
+
+
+def _side(
+    store: Store, dataset: DatasetDocument, side: TrainingSide, classes: Mapping[int, DenseClass]
+) -> SageMakerSide:
+    content = json.loads(store.read(dataset.sides[side].coco))
+    boxes: dict[int, list[tuple[int, Box]]] = defaultdict(list)
+    for each in content["annotations"]:
+        x, y, width, height = each["bbox"]
+        class_id = each["category_id"]
+        boxes[each["image_id"]].append((class_id, Box(classes[class_id].name, x, y, x + width, y + height)))
+    images = {
+        each["sha256"]: BoxedImage(
+            _name(each["sha256"], each["file_name"]), each["width"], each["height"], boxes[each["id"]]
+        )
+        for each in content["images"]
+        if boxes[each["id"]]
+    }
+    annotations = tuple(annotation_files(images.values(), classes))
+    return SageMakerSide(images, annotations, len(content["images"]) - len(images))
+
+
+def _name(sha256: str, file: str) -> str:
+    """What an image is called in its channel. The suffix is only for people: the algorithm decides by the contents."""
+    return sha256[:NAME_DIGITS] + (".png" if file.lower().endswith(".png") else ".jpg")
