@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from include import settings
+from include.checks.aws_command import add_aws, check_aws
 from include.checks.google_machines import PRESETS
 from include.checks.google_setup import asked_machines, look, make_missing_buckets, report
 from include.google_project import GoogleCallFailed, GoogleProject
@@ -18,7 +19,7 @@ READY, MISSING, WRONG = 0, 1, 2  # exit codes
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        return check_google(options)
+        return int(options.run(options))
     except (OSError, ValueError, GoogleCallFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG
@@ -66,7 +67,15 @@ def parser() -> argparse.ArgumentParser:
         help="where a service answers instead of Google's own, for rehearsals and private networks; again for more. "
         "The others are not asked then",
     )
+    google.set_defaults(run=check_google)
+    add_aws(clouds).set_defaults(run=run_aws)
     return parser
+
+
+def run_aws(options: argparse.Namespace) -> int:
+    text, known, missing = check_aws(options, _pair)
+    print(text)
+    return WRONG if not known else MISSING if missing else READY
 
 
 def check_google(options: argparse.Namespace) -> int:

@@ -6,34 +6,19 @@ open and noted: a check that is not possible must not stop a training that is, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from include.checks.google import APIS
 from include.checks.google_access import home_of, needed
 from include.checks.google_account import AccountFacts, look_at_account
 from include.checks.google_facts import BucketFacts, GoogleFacts
 from include.checks.google_machines import VERTEX, AskedMachine
+from include.checks.notes import Notes
 from include.google_project import GoogleProject
 
-T = TypeVar("T")
 AGENTIC = "TRAFFIC_SOURCE_AGENTIC"  # a limit of requests by agents, which we are not
-
-
-class Notes:
-    """What could not be learned, and why."""
-
-    def __init__(self) -> None:
-        self.all: list[str] = []
-
-    def learned(self, what: str, look: Callable[[], T]) -> T | None:
-        """What a look brings; None and a note if it fails."""
-        try:
-            return look()
-        except Exception as unknown:
-            self.all.append(f"{what}: {unknown}")
-            return None
 
 
 def gather(

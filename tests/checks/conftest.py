@@ -1,7 +1,8 @@
-"""A project that is ready for trainings on a T4, on the stand-in, and credentials for it."""
+"""A project of Google that is ready for trainings on a T4, on the stand-in, and credentials for it; an AWS account."""
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from tests.standins.google_setup import NUMBER, SERVICES, Project, key_file, ser
 
 ID, BUCKET, EUROPE_BUCKET = "our-project", "our-bucket", "our-bucket-in-europe"
 TRAINER = f"trainer@{ID}.iam.gserviceaccount.com"
+TRUST = {  # whom a role of SageMaker trusts
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 AGENT = f"service-{NUMBER}@gcp-sa-aiplatform.iam.gserviceaccount.com"
 
 
@@ -65,3 +70,21 @@ def rehearsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lanner: Path) -> 
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key_file(tmp_path, url, ID)))
         monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
         yield Rehearsed(project, url)
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def moto(moto_server: str) -> str:
+    """Where an empty account answers."""
+    urllib.request.urlopen(urllib.request.Request(f"{moto_server}/moto-api/reset", method="POST")).close()
+    return moto_server
