@@ -6,10 +6,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from detector_trainer.configuration import Configuration
 from include.documents import DatasetDocument, MachineChoice, PlanDocument, ResultDocument, TargetPlan
 from include.settings import PROJECT, CollectionSettings, TargetSettings
 from include.store import Store, sha256_of
+from include.training_program import program_of
 
 NAMED_WEIGHTS = frozenset({"none", "imagenet"})
 
@@ -86,12 +86,12 @@ def resolve(store: Store, collection: str, name: str, target: TargetSettings) ->
     Starting weights given as a file are put into the store under their hash, so that the configuration -- and the
     job's name -- depends on what they are, not on where they lay.
     """
-    changes = dict(target.training)
+    program, changes = program_of(name), dict(target.training)
     weights = str(changes.get("weights", "none"))
-    if weights not in NAMED_WEIGHTS:
+    if program.takes_weights and weights not in NAMED_WEIGHTS:
         changes["weights"] = _put_weights(store, collection, name, PROJECT / weights)
     try:
-        return Configuration.preset(target.preset).replace(**changes).to_json()
+        return program.configuration.preset(target.preset).replace(**changes).to_json()
     except (TypeError, ValueError) as wrong:
         raise ValueError(f"lanner.yaml: collections.{collection}.targets.{name}.training: {wrong}") from wrong
 

@@ -53,6 +53,13 @@ def settings(**training: object) -> CollectionSettings:
     )
 
 
+def plan_builtin(store: Store, preset: str = "default", **training: object) -> dict:
+    """The configuration that a plan has for SageMaker's built-in detector."""
+    targets = {"sagemaker_builtin": {"preset": preset, "training": training}}
+    asked = CollectionSettings.model_validate({"source": "images", "targets": targets})
+    return plan_training(store, asked, "toy", "all")[0].targets[0].configuration
+
+
 def plan(store: Store, retrain: bool = False, **training: object) -> tuple[PlanDocument, bool]:
     return plan_training(store, settings(**training), "toy", "all", retrain=retrain)
 
@@ -140,6 +147,26 @@ def test_weights_are_known_by_their_content_not_by_their_place(store: Store, tmp
 def test_a_wrong_configuration_is_named_with_its_place(store: Store, training: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         plan(store, **training)
+
+
+def test_the_built_in_detector_is_planned_with_its_hyperparameters(store: Store) -> None:
+    configuration = plan_builtin(store, epochs=7)
+    assert (configuration["epochs"], configuration["base_network"]) == (7, "resnet-50")
+    assert "steps" not in configuration and "num_classes" not in configuration
+    assert plan_builtin(store, "sample")["mini_batch_size"] < configuration["mini_batch_size"]
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"image_shape": 299}, "image_shape is 299; it must be a whole number from 300"),
+        ({"num_classes": 3}, "num_classes is not to be given"),
+        ({"steps": 10}, "There is no hyperparameter steps; there are base_network"),
+    ],
+)
+def test_a_wrong_hyperparameter_is_named_with_its_place(store: Store, training: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"collections\.toy\.targets\.sagemaker_builtin\.training: {message}"):
+        plan_builtin(store, **training)
 
 
 def test_without_a_dataset_it_says_what_to_run(store: Store) -> None:

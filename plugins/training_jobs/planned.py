@@ -13,6 +13,7 @@ from include.documents import PlanDocument, Reason, ResultDocument, State
 from include.results import assemble, folder_of
 from include.settings import Settings
 from include.store import Store
+from include.training_program import program_of
 from training_jobs.job import TrainingJob, job_prefix
 from training_jobs.money import Purse
 from training_jobs.operators import cancel_if_owned
@@ -23,14 +24,19 @@ WORTH_SAYING = frozenset({Reason.TIMEOUT, Reason.BUDGET})  # to a service whose 
 
 def planned_job(settings: Settings, partition: Partition, target: str, owner: str) -> dict[str, Any] | None:
     """What the plan of a partition asks of a target, as a job; None if nothing."""
-    from detector_trainer import __version__ as trainer
-
     plan, _ = partition.documents(settings.open_store())
     asked = next((entry for entry in plan.targets if entry.target == target), None)
     if asked is None:
         return None
     return TrainingJob(
-        prefix=job_prefix(settings.namespace, target, plan.dataset_id, asked.configuration, trainer, plan.generation),
+        prefix=job_prefix(
+            settings.namespace,
+            target,
+            plan.dataset_id,
+            asked.configuration,
+            program_of(target).version,
+            plan.generation,
+        ),
         target=target,
         collection=plan.collection,
         dataset=plan.dataset,

@@ -1,0 +1,48 @@
+"""What trains at a target: our trainer, or where a cloud's own algorithm is asked for, that one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol, Self
+
+from detector_trainer import __version__
+from detector_trainer.configuration import Configuration
+from include import builtin_detector
+
+
+class TrainingConfiguration(Protocol):
+    """One training, but for its data."""
+
+    @classmethod
+    def preset(cls, name: str) -> Self: ...
+
+    def replace(self, **changes: Any) -> Self:
+        """``ValueError`` or ``TypeError`` that names the field that is wrong."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class TrainingProgram:
+    """
+    Attributes:
+        version: with the configuration and the data it decides what is trained.
+        takes_weights: may it start from a file of weights?
+    """
+
+    configuration: type[TrainingConfiguration]
+    version: str
+    takes_weights: bool = False
+
+
+TRAINER = TrainingProgram(Configuration, __version__, takes_weights=True)
+OF_CLOUDS: Mapping[str, TrainingProgram] = MappingProxyType(
+    {"sagemaker_builtin": TrainingProgram(builtin_detector.BuiltinConfiguration, builtin_detector.VERSION)}
+)
+
+
+def program_of(target: str) -> TrainingProgram:
+    """What trains at a target, by its name in lanner.yaml."""
+    return OF_CLOUDS.get(target, TRAINER)
