@@ -12,6 +12,14 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from tests.standins import gcs, tiny_trainer
+from tests.standins.sagemaker_fixtures import (  # noqa: F401
+    aws_url,
+    s3,
+    sagemaker,
+    sagemaker_client,
+    sagemaker_url,
+    script_job,
+)
 from tests.standins.vertex_client import VertexClient, vertex_standin
 
 BUCKET = "lanner-test"

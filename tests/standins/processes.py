@@ -11,8 +11,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -104,6 +105,15 @@ def python_module(module: str, *arguments: str) -> list[str]:
 
 def _python_path() -> list[str]:
     return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """What a condition returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds:.0f} s"
+        time.sleep(0.05)
+    return found
 
 
 def remember_groups(file: Path, leaders: Sequence[int]) -> None:

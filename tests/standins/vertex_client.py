@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from googleapiclient import discovery
 
 from include.laptop.environment import free_port
 from tests.standins import vertex
-from tests.standins.processes import Standin, python_module
+from tests.standins.processes import Standin, python_module, until
 from tests.standins.vertex_status import ENDED
 
 FIRST_PORT = 18820
@@ -92,12 +91,3 @@ class VertexClient:
 
 def job_filter(name: str) -> str:
     return f'resource.type="ml_job" AND resource.labels.job_id="{name.rsplit("/", 1)[1]}"'
-
-
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """What a condition returns once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come within {seconds:.0f} s"
-        time.sleep(0.05)
-    return found
