@@ -17,14 +17,23 @@ from typing import Any
 from google.api_core.exceptions import Conflict
 from google.auth.credentials import AnonymousCredentials
 
+from tests.standins.aws import ACCOUNT, REGION, aws_standin
 from tests.standins.gcs import gcs_standin, why_not
 from tests.standins.processes import Standin
 from tests.standins.proxy_client import proxy_standin
+from tests.standins.sagemaker_client import boto3_client, sagemaker_standin, trust
+from tests.standins.sagemaker_rules import PRINCIPAL
 from tests.standins.vertex import PROJECT_ID
 from tests.standins.vertex_client import vertex_standin
 from training_jobs.google_cloud import GoogleCloud
 
 BUCKET = "lanner-rehearsal"
+ROLE = "lanner-trainer"
+AWS_QUOTAS = (
+    "ml.g4dn.xlarge for training job usage=2",
+    "ml.g4dn.xlarge for spot training job usage=2",
+    "ml.g4dn.xlarge for transform job usage=1",
+)
 
 
 class NoStandin(RuntimeError):
@@ -87,6 +96,45 @@ def google(state: Path, *vertex_options: str) -> Iterator[Cloud]:
             machines=[{"preset": "cpu"}, {"preset": "cpu", "spot": True}],
             workers=({"preset": "workers"}, "workerpool1-0"),
             submission="/customJobs",
+        )
+
+
+@contextlib.contextmanager
+def aws(state: Path, *sagemaker_options: str) -> Iterator[Cloud]:
+    """S3 with a bucket, IAM with a role for jobs, CloudWatch Logs, Service Quotas and SageMaker.
+
+    Training jobs and models that were there before in the folder are there again; objects, roles and lines are not.
+
+    Args:
+        sagemaker_options: of ``python -m tests.standins.sagemaker``.
+    """
+    sent = state / "sent"
+    options = [option for quota in AWS_QUOTAS for option in ("--quota", quota)]
+    with contextlib.ExitStack() as stack:
+        emulator = stack.enter_context(aws_standin(state / "aws", sent=sent))
+        sagemaker = stack.enter_context(
+            sagemaker_standin(state / "sagemaker", emulator.url, *options, *sagemaker_options)
+        )
+        before_aws = stack.enter_context(proxy_standin(state / "aws-proxy", emulator.url))
+        before_sagemaker = stack.enter_context(proxy_standin(state / "sagemaker-proxy", sagemaker.url))
+        boto3_client("s3", emulator.url).create_bucket(Bucket=BUCKET)
+        boto3_client("iam", emulator.url).create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust(PRINCIPAL))
+        at_sagemaker = {"endpoint_url": before_sagemaker.url}
+        extra = {
+            "region_name": REGION,
+            "endpoint_url": before_aws.url,
+            "service_config": {"sagemaker": at_sagemaker, "service-quotas": at_sagemaker},
+        }
+        connection = {"conn_type": "aws", "login": "rehearsal", "password": "rehearsal", "extra": extra}
+        yield Cloud(
+            connections={"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)},
+            settings={"aws": {"bucket": BUCKET, "role": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}", "poll_seconds": 2}},
+            standins={"aws": emulator, "sagemaker": sagemaker},
+            proxies={"aws": before_aws.url, "sagemaker": before_sagemaker.url},
+            bucket=sent / BUCKET,
+            machines=[{"preset": "cpu"}, {"preset": "cpu", "spot": True}],
+            workers=({"preset": "workers"}, "algo-2"),
+            submission="SageMaker.CreateTrainingJob",
         )
 
 

@@ -41,6 +41,12 @@ def boto3_client(service: str, url: str, region: str = REGION, retries: int = 0)
     )
 
 
+def trust(*services: str) -> str:
+    """A policy that lets some services assume a role."""
+    statement = {"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 class SageMakerClient:
     """Jobs by boto3, their log lines, and the control endpoint.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from tests.standins import tiny_script
 from tests.standins.aws import ACCOUNT, REGION, aws_standin
-from tests.standins.sagemaker_client import SageMakerClient, boto3_client, sagemaker_standin
+from tests.standins.sagemaker_client import SageMakerClient, boto3_client, sagemaker_standin, trust
 
 AWS_BUCKET = "lanner-test"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/trainer"
@@ -20,12 +19,6 @@ QUICK = ("--starting", "0", "--grace", "1", "--upload", "0.2", "--recovery", "0"
 QUOTAS = ("ml.m5.large for training job usage=50", "ml.m5.large for spot training job usage=50")
 
 Job = Callable[..., dict[str, Any]]
-
-
-def trust(*services: str) -> str:
-    """A policy that lets some services assume a role."""
-    statement = {"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 @pytest.fixture(scope="session")

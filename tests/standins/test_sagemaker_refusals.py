@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.standins.aws import ACCOUNT
-from tests.standins.sagemaker_client import SageMakerClient, boto3_client
-from tests.standins.sagemaker_fixtures import AWS_BUCKET, ROLE, Job, channel, trust
+from tests.standins.sagemaker_client import SageMakerClient, boto3_client, trust
+from tests.standins.sagemaker_fixtures import AWS_BUCKET, ROLE, Job, channel
 from tests.standins.sagemaker_status import STARTING, STOPPED
 
 
