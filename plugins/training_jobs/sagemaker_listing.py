@@ -56,7 +56,7 @@ class SageMakerListing:
             self._jobs.pop(name, None)
         for name in changed[DESCRIPTIONS:]:
             self._jobs.setdefault(name, self._not_yet_described(name))
-        return {name: self._jobs[name] for name in wanted if name in self._jobs}
+        return {name: self._jobs[name] for name in names if name in self._jobs}
 
     def begun(self, names: Collection[str]) -> dict[str, int]:
         """When each job got its machines, in milliseconds since 1970; without a call for those that were found."""
@@ -89,15 +89,15 @@ class SageMakerListing:
 
     def _changed(self) -> list[str]:
         """Jobs whose description is not of the state in which they are listed, and a few that might have changed."""
+        never: tuple[Stamp, float] = (("", "", None), 0.0)
+        changed = [name for name, stamp in self._stamps.items() if self._described.get(name, never)[0] != stamp]
         before = time.monotonic() - DOUBTED_AFTER
-        never: Stamp = ("", "", None)
-        changed = [name for name, stamp in self._stamps.items() if self._described.get(name, (never, 0))[0] != stamp]
-        doubted = [
-            name
+        doubted = sorted(
+            (at, name)
             for name, (stamp, at) in self._described.items()
-            if at < before and stamp[0] not in OVER and name not in changed
-        ]
-        return changed + doubted[:DOUBTS]
+            if at < before and stamp[0] not in OVER and self._stamps.get(name) == stamp
+        )
+        return changed + [name for _, name in doubted[:DOUBTS]]
 
     def _described_now(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         def describe(name: str) -> dict[str, Any] | None:
@@ -122,7 +122,7 @@ class SageMakerListing:
         self._watched &= wanted
         for known in (self._stamps, self._jobs, self._described):
             for name in known.keys() - wanted:
-                del known[name]  # type: ignore[attr-defined]
+                del known[name]
 
     def _pages(self, contained: str, **filters: Any) -> list[dict[str, Any]]:
         """All of what a filter finds: half a list would let jobs go unseen."""
