@@ -219,7 +219,10 @@ class Metrics(Record):
     warning: str = ""  # what hotcoco says otherwise, where both were asked
 
 
-ExportFormat = Literal["saved_model", "frozen_graph", "tflite_fp32", "tflite_fp16", "tflite_int8"]
+ExportFormat = Literal["saved_model", "frozen_graph", "tflite_fp32", "tflite_fp16", "tflite_int8", "mxnet"]
+REFERENCES: tuple[ExportFormat, ...] = ("saved_model", "mxnet")
+"""On which a training is judged, the first of them that it has: its other exports are compared with it, and targets by
+it. MXNet's, which only SageMaker runs, is all that its built-in detector has."""
 
 
 class ExportResult(Record):
@@ -230,15 +233,15 @@ class ExportResult(Record):
     sha256: str
     bytes: int
     metrics: Metrics
-    latency_ms: float  # median per image, one thread, one image at a time, model and post-processing
+    latency_ms: float | None  # median per image, one thread, one at a time, with post-processing; None: not run here
     refused: tuple[str, ...] = ()  # the gate's reasons; empty: passed
 
 
 class TrainingSummary(Record):
     steps: int
     best_step: int
-    validation_mAP: float
-    validation_mAP50: float
+    validation_mAP: float | None  # None: the cloud's own algorithm does not tell it
+    validation_mAP50: float | None
     seconds: float
     warnings: tuple[str, ...] = ()
 
@@ -263,6 +266,12 @@ class ResultDocument(Document):
     model: str | None = None  # folder in the store: what the trainer wrote
     report: str | None = None
     model_version: str | None = None  # "<registered model>/<version>"
+
+    @property
+    def reference(self) -> ExportResult | None:
+        """The export on which the training is judged; None: it has none."""
+        by_format = {export.format: export for export in self.exports}
+        return next((by_format[name] for name in REFERENCES if name in by_format), None)
 
     @property
     def complete(self) -> bool:

@@ -29,6 +29,7 @@ from include.settings import Thresholds
 from include.store import Store
 
 CALIBRATION_SHARDS = 2  # of training images, for the int8 export
+MXNET = "trained/mxnet"  # of a job's folder: the model of SageMaker's built-in detector, as it came
 
 
 class Scores(Record):
@@ -62,7 +63,6 @@ def score_model(
     Raises:
         ValueError: the hold-out has no image, so nothing can be said about a model.
     """
-    from include.export.formats import FILE_NAMES
     from include.export.gate import TOLERANCE
     from include.export.outcome import export_results
     from include.scoring.evaluation import evaluate
@@ -76,14 +76,16 @@ def score_model(
         raise ValueError(f"The hold-out of dataset {dataset.id[:8]} has no image. Add images, or raise its share.")
     limit_tensorflow_to_one_thread()
     folder = folder_of(dataset.collection, job)
-    locations = {name: f"{folder}/exports/{file}" for name, file in FILE_NAMES.items()}
+    locations, answers = _exported(store, folder)
     tolerance = dict.fromkeys(TOLERANCE, thresholds.mAP_loss) | {"tflite_int8": thresholds.mAP_loss_int8}
     shards = [shard.path for shard in side.shards]
-    with _fetched(store, f"{folder}/trained", side.coco, *locations.values(), *shards) as (trained, coco, *files):
+    paths = [f"{folder}/trained", side.coco, *locations.values(), *answers, *shards]
+    with _fetched(store, *paths) as (trained, coco, *files):
         exports = dict(zip(locations, files, strict=False))
-        holdout = HoldOut(files[len(exports) :], coco)
+        answered = files[len(exports)] if answers else None
+        holdout = HoldOut(files[len(exports) + len(answers) :], coco)
         configuration = json.loads((trained / "configuration.json").read_text())
-        evaluations = evaluate(exports, holdout, input_size=configuration["input_size"])
+        evaluations = evaluate(exports, holdout, input_size=configuration.get("input_size", 0), answers=answered)
         scores = Scores(
             training=TrainingSummary.model_validate_json((trained / "summary.json").read_text()),
             exports=export_results(evaluations, locations, tolerance),
@@ -110,6 +112,17 @@ def score_model(
         )
     store.write(f"{folder}/report.html", page.encode())
     return store.write(f"{folder}/scores.json", scores.model_dump_json().encode())
+
+
+def _exported(store: Store, folder: str) -> tuple[dict[ExportFormat, str], list[str]]:
+    """Where each export of a job lies, and what a service answered for the one that cannot be run here, if it did."""
+    from include.export.formats import FILE_NAMES
+    from include.scoring.answers import FILE_NAME
+
+    answers = f"{folder}/exports/{FILE_NAME}"
+    if store.exists(answers):
+        return {"mxnet": f"{folder}/{MXNET}"}, [answers]
+    return {name: f"{folder}/exports/{file}" for name, file in FILE_NAMES.items()}, []
 
 
 def assemble(

@@ -83,9 +83,9 @@ def _check(options: argparse.Namespace, paths: Mapping[ExportFormat, Path]) -> i
     results = export_results(evaluations, {format_: str(path) for format_, path in paths.items()})
     print(f"\n{'format':14}{'MB':>8}{'ms':>8}{'mAP':>9}{'mAP50':>9}")
     for result in results:
-        metrics = result.metrics
+        metrics, latency = result.metrics, result.latency_ms or 0.0
         print(
-            f"{result.format:14}{result.bytes / 1e6:8.2f}{result.latency_ms:8.1f}{metrics.mAP:9.4f}{metrics.mAP50:9.4f}"
+            f"{result.format:14}{result.bytes / 1e6:8.2f}{latency:8.1f}{metrics.mAP:9.4f}{metrics.mAP50:9.4f}"
             f"  {'; '.join(result.refused) or 'passed'}"
         )
     return int(any(result.refused for result in results))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import get_args
 
 from include.documents import ExportFormat
 
@@ -19,7 +18,7 @@ FILE_NAMES: Mapping[ExportFormat, str] = MappingProxyType(
     }
 )
 
-ALL: tuple[ExportFormat, ...] = get_args(ExportFormat)
+ALL: tuple[ExportFormat, ...] = tuple(FILE_NAMES)
 
 
 def export_all(

@@ -1,7 +1,8 @@
 """Which exports may be shipped: those that still do what the trained model does.
 
-The SavedModel is the reference. A conversion can go wrong without an error: variables that were not frozen give a file
-that runs and returns zeros, quantisation can flatten one class, LiteRT's threads can lose one.
+The SavedModel is the reference, or MXNet's model where SageMaker's built-in detector has no other. A conversion can go
+wrong without an error: variables that were not frozen give a file that runs and returns zeros, quantisation can flatten
+one class, LiteRT's threads can lose one.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from include.documents import ExportFormat, Metrics
+from include.documents import REFERENCES, ExportFormat, Metrics
 from include.scoring.detections import Detections
 from include.scoring.evaluation import Evaluation
-
-REFERENCE: ExportFormat = "saved_model"
 
 TOLERANCE: Mapping[ExportFormat, float] = {
     "frozen_graph": 0.005,
@@ -34,13 +33,18 @@ def gate(
     """Why each export is refused, in words with figures; an empty tuple lets it through.
 
     Raises:
-        KeyError: ``evaluations`` lacks the SavedModel, so that there is nothing to compare with.
+        ValueError: ``evaluations`` lacks the SavedModel, so that there is nothing to compare with.
     """
-    reference = evaluations[REFERENCE].score.metrics
+    judged_by = next((format_ for format_ in REFERENCES if format_ in evaluations), None)
+    if judged_by is None:
+        raise ValueError(
+            f"Got {', '.join(evaluations)}; without one of {', '.join(REFERENCES)} nothing can be compared."
+        )
+    reference = evaluations[judged_by].score.metrics
     refusals = {}
     for format_, evaluation in evaluations.items():
         reasons = constant_output(list(evaluation.detections.values()))
-        if format_ != REFERENCE:
+        if format_ != judged_by:
             metrics = evaluation.score.metrics
             reasons += lost_accuracy(reference, metrics, tolerance[format_]) + lost_classes(reference, metrics)
         refusals[format_] = reasons

@@ -31,7 +31,7 @@ def export_results(
             sha256=content_hash(evaluation.path),
             bytes=sum(file.stat().st_size for file in _files(evaluation.path)),
             metrics=evaluation.score.metrics,
-            latency_ms=round(evaluation.latency_ms, 3),
+            latency_ms=None if evaluation.latency_ms is None else round(evaluation.latency_ms, 3),
             refused=refusals[format_],
         )
         for format_, evaluation in evaluations.items()

@@ -93,9 +93,8 @@ def show_results(console: Console, store: Store, collection: str, batch: str, re
             console.print(f"Target {result.target}: {result.state} ({result.reason})")
             continue
         console.print(_exports(result))
-        best = next((export for export in result.exports if export.format == "saved_model"), None)
-        if best:
-            console.print(_classes(best))
+        if result.reference:
+            console.print(_classes(result.reference))
         for warning in result.training.warnings if result.training else ():
             console.print(f"[yellow]Note:[/yellow] {escape(warning)}", highlight=False)
         places = {"Report": result.report, "Model": result.model, "Result": result.path}
@@ -151,7 +150,7 @@ def _exports(result: ResultDocument) -> Table:
         table.add_row(
             export.format,
             f"{export.bytes / 1e6:.1f} MB",
-            f"{export.latency_ms:.1f} ms",
+            "–" if export.latency_ms is None else f"{export.latency_ms:.1f} ms",
             f"{export.metrics.mAP:.3f}",
             f"{export.metrics.mAP50:.3f}",
             "; ".join(export.refused) or "passed",

@@ -214,5 +214,7 @@ def _final_figures(result: ResultDocument) -> Iterable[Any]:
 
     for export in result.exports:
         figures = {"mAP": export.metrics.mAP, "mAP50": export.metrics.mAP50, "mAP75": export.metrics.mAP75}
-        figures |= {"latency_ms": export.latency_ms, "megabytes": export.bytes / 1e6}
+        figures |= {"megabytes": export.bytes / 1e6}
+        if export.latency_ms is not None:
+            figures["latency_ms"] = export.latency_ms
         yield from (Metric(f"{export.format}/{name}", value, 0, 0) for name, value in figures.items())

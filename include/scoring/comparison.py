@@ -32,9 +32,9 @@ def propose(rows: list[ComparisonRow]) -> tuple[str | None, str]:
 
 
 def _row(target: str, path: str, result: ResultDocument) -> ComparisonRow:
-    """A row with figures only if the SavedModel, on which targets are compared, passed the gate."""
+    """A row with figures only if the export on which targets are compared passed the gate."""
     row = ComparisonRow(target=target, state=result.state, result=path, cost=result.cost)
-    model = next((export for export in result.exports if export.format == "saved_model"), None)
+    model = result.reference
     if result.state is not State.SUCCEEDED or model is None or model.refused:
         return row
     return row.model_copy(update={"mAP": model.metrics.mAP, "mAP50": model.metrics.mAP50})

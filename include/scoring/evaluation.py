@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.documents import ExportFormat
+from include.scoring.answers import AnsweredPredictor
 from include.scoring.coco_metrics import Score, coco_score
 from include.scoring.detections import Detections
 from include.scoring.holdout import HoldOut
-from include.scoring.predict import Picture, latency_ms, load_predictor
+from include.scoring.predict import Picture, Predictor, latency_ms, load_predictor
 
 TIMED_IMAGES = 30
+ANSWERED: ExportFormat = "mxnet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +23,13 @@ class Evaluation:
 
     Attributes:
         detections: by image id, one entry for every image of the hold-out.
-        latency_ms: see ``include.scoring.predict``.
+        latency_ms: see ``include.scoring.predict``; None of a model that was not run here.
     """
 
     format: ExportFormat
     path: Path
     score: Score
-    latency_ms: float
+    latency_ms: float | None
     detections: dict[int, Detections]
 
 
@@ -35,7 +37,8 @@ def evaluate(
     exports: Mapping[ExportFormat, Path],
     holdout: HoldOut,
     *,
-    input_size: int,
+    input_size: int = 0,
+    answers: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[ExportFormat, Evaluation]:
     """Evaluate exports of one model side by side: each image is read and decoded once and shown to all of them.
@@ -44,17 +47,22 @@ def evaluate(
 
     Args:
         exports: file or folder of each format.
-        input_size: of the model, in pixels.
+        input_size: of the models that are run here, in pixels.
+        answers: what a service said of the hold-out with the model that cannot be (``include.scoring.answers``).
         progress: called with images done and images in all.
     """
-    predictors = {format_: load_predictor(format_, path) for format_, path in exports.items()}
+    predictors: dict[ExportFormat, Predictor] = {
+        format_: AnsweredPredictor(answers) if answers and format_ == ANSWERED else load_predictor(format_, path)
+        for format_, path in exports.items()
+    }
+    run_here = predictors.keys() - {ANSWERED}
     detections: dict[ExportFormat, dict[int, Detections]] = {format_: {} for format_ in exports}
     timed: list[Picture] = []
     for done, image in enumerate(holdout, start=1):
         picture = Picture(image.encoded)
         for format_, predictor in predictors.items():
             detections[format_][image.id] = predictor(picture)
-        if len(timed) < TIMED_IMAGES:
+        if run_here and len(timed) < TIMED_IMAGES:
             timed.append(picture.at_input_size(input_size))
         if progress:
             progress(done, len(holdout))
@@ -63,7 +71,7 @@ def evaluate(
             format=format_,
             path=exports[format_],
             score=coco_score(holdout.coco, detections[format_]),
-            latency_ms=latency_ms(predictor, timed),
+            latency_ms=latency_ms(predictor, timed) if format_ in run_here else None,
             detections=detections[format_],
         )
         for format_, predictor in predictors.items()

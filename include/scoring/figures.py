@@ -39,7 +39,6 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
     import plotly.graph_objects as go
 
     loss = [line for line in history if "loss" in line]
-    validation = [line for line in history if "validation_mAP" in line]
     lines = [
         go.Scatter(
             x=[line["step"] for line in loss],
@@ -54,6 +53,9 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
         ("validation_mAP50", "validation mAP50", COLOURS[4]),
         ("validation_mAP", "validation mAP", COLOURS[1]),
     ):
+        validation = [line for line in history if key in line]
+        if not validation:
+            continue  # a cloud's own algorithm tells only one of them
         lines.append(
             go.Scatter(
                 x=[line["step"] for line in validation],

@@ -21,6 +21,7 @@ FORMAT_NAMES = {
     "tflite_fp32": "TFLite fp32",
     "tflite_fp16": "TFLite fp16",
     "tflite_int8": "TFLite int8",
+    "mxnet": "MXNet",
 }
 
 
@@ -75,6 +76,7 @@ def render_report(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
+    environment.filters["milliseconds"] = lambda value: "–" if value is None else f"{value:.1f} ms"
     environment.filters["size"] = lambda count: f"{count / 1e6:.1f} MB"
     environment.filters["duration"] = _duration
     label_map = {category.id: category.name for category in report.dataset.label_map}
