@@ -3,7 +3,8 @@
 
 `check · submit` finds or submits the job: the same data and configuration are never trained twice.
 `wait` costs no worker slot and shows the trainer's log; a job that its service lost goes on from its checkpoint.
-`collect · export · score` fetch the model, export it in five formats, and score each on the hold-out.
+`collect · export · score` fetch the model, export it in five formats, and score each on the hold-out. A model that runs
+only in its cloud is not exported: the cloud answers for the hold-out's images, and is scored by that.
 `register` puts it into MLflow. **`report` always runs**: it stops a job that this run submitted and that still runs,
 and writes `result.json`. `verdict` makes the run red unless that says SUCCEEDED.
 
@@ -46,12 +47,12 @@ def collect(ended: dict[str, Any]) -> str:
 
 
 @task
-def export(job: str, dag_run: Any) -> None:
-    from include.results import export_model
+def export(ended: dict[str, Any], dag_run: Any) -> None:
+    from training_jobs.predicting import export_or_predict
 
     current = settings.load()
     _, dataset = Partition.parse(dag_run.partition_key).documents(current.open_store())
-    for name, path in export_model(current.open_store(), dataset, job).items():
+    for name, path in export_or_predict(current, dataset, ended["job"]).items():
         print(f"{name}: {path}")
 
 
@@ -126,9 +127,9 @@ for target in targets_in_use(settings.load()):
         submitted = SubmitTraining(task_id="submit", job=job)
         ended = WaitForTraining(task_id="wait", submitted=submitted.output)
         name = collect(ended.output)
-        exported = export(name)
+        exported = export(ended.output)
         scores = score(name, target)
-        exported >> scores
+        name >> exported >> scores
         version = register(name, scores, target)
         reported = report(job, scores, version, target).as_teardown()
         version >> reported >> verdict(job, target).as_teardown(on_failure_fail_dagrun=True)

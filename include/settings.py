@@ -25,6 +25,10 @@ collections: {}
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,11}$")]
+Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+OTHER_FOLDERS = frozenset(
+    {"data", "jobs", "predictions", "staged", "trainer", "weights"}
+)  # below the prefix in a bucket
 Share = Annotated[float, Field(ge=0, le=1)]
 BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]  # of Google Cloud
@@ -148,6 +152,24 @@ class GoogleSettings(Part):
         return tuple(dict.fromkeys((self.bucket, *self.buckets.values())))
 
 
+class BuiltinFolders(Part):
+    """Where SageMaker's built-in detector reads and writes, below the prefix; by default as in the book's chapter."""
+
+    train_data: Folder = "s3_train_data"
+    train_annotation: Folder = "s3_train_annotation"
+    validation_data: Folder = "s3_validation_data"
+    validation_annotation: Folder = "s3_validation_annotation"
+    checkpoint: Folder = "s3_checkpoint"
+    output_location: Folder = "s3_output_location"
+
+    @model_validator(mode="after")
+    def _apart(self) -> BuiltinFolders:
+        names = list(self.model_dump().values())
+        if len(set(names)) < len(names) or set(names) & OTHER_FOLDERS:
+            raise ValueError(f"each needs a name of its own, and none of {', '.join(sorted(OTHER_FOLDERS))}")
+        return self
+
+
 class AwsSettings(Part):
     """The one AWS account of this deployment, in one region."""
 
@@ -161,6 +183,7 @@ class AwsSettings(Part):
     kms_key: str = ""  # id or ARN; encrypts what we write to the bucket, models and volumes; empty: as the bucket says
     subnets: tuple[str, ...] = ()  # of a VPC in which jobs run; empty: in none of yours
     security_groups: tuple[str, ...] = ()
+    folders: BuiltinFolders = BuiltinFolders()
 
     @model_validator(mode="after")
     def _whole_vpc(self) -> AwsSettings:
@@ -193,11 +216,11 @@ class Settings(Part):
             )
         return self.google
 
-    def require_aws(self) -> AwsSettings:
+    def require_aws(self, target: str = "sagemaker") -> AwsSettings:
         """The section ``aws``; ``SettingsError`` that says what it needs if there is none."""
         if self.aws is None:
             raise SettingsError(
-                f"{settings_file()}: target sagemaker needs 'aws:' with at least a bucket and a role (docs/aws.md)."
+                f"{settings_file()}: target {target} needs 'aws:' with at least a bucket and a role (docs/aws.md)."
             )
         return self.aws
 

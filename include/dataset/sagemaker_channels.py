@@ -23,7 +23,7 @@ from include.dataset.sagemaker_json import (
     label_width,
 )
 from include.dataset.tfrecord_reading import bytes_features, read_frames
-from include.documents import DatasetDocument
+from include.documents import DatasetDocument, Side
 from include.store import Store
 
 TrainingSide = Literal["train", "validation"]
@@ -79,7 +79,7 @@ def sagemaker_data(store: Store, dataset: DatasetDocument) -> SageMakerData:
     return SageMakerData(train, validation, tuple(classes.values()))
 
 
-def encoded_images(store: Store, dataset: DatasetDocument, side: TrainingSide) -> Iterator[tuple[str, bytes]]:
+def encoded_images(store: Store, dataset: DatasetDocument, side: Side) -> Iterator[tuple[str, bytes]]:
     """SHA-256 and bytes (JPEG or PNG) of every image of a side, out of its shards, one image in memory at a time."""
     for shard in dataset.sides[side].shards:
         with store.path(shard.path).open("rb") as file:

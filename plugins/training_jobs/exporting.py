@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from include.documents import DatasetDocument, ExportFormat
-from include.results import export_model, folder_of
+from include.results import MXNET, export_model, folder_of
 from include.settings import Settings
 from include.store import Store
+from include.training_program import TRAINER, program_of
 from training_jobs.targets import TARGETS, open_service
 
 NAME = re.compile(r"(?P<whose>[a-z0-9-]+)-(?P<dataset>[0-9a-f]{8})-[0-9a-f]{8}-g\d+-a\d+")
@@ -26,9 +27,15 @@ def export_checkpoint(settings: Settings, collection: str, job: str) -> dict[Exp
     found = NAME.fullmatch(job)
     if found is None:
         raise ValueError(f"{job!r} is no job's name; expected one such as lanner-local-1a2b3c4d-5e6f7a8b-g1-a1.")
+    target = _target(found["whose"])
+    if program_of(target) is not TRAINER:
+        raise ValueError(
+            f"{job} is a model of {target}'s own algorithm, which is exported to nothing else. Once its run has "
+            f"collected it, it lies in the store in {folder_of(collection, job)}/{MXNET}."
+        )
     dataset = _dataset(store, collection, found["dataset"])
     if not store.exists(f"{folder_of(collection, job)}/trained"):
-        _fetch(store, collection, job, _target(found["whose"]))
+        _fetch(store, collection, job, target)
     return export_model(store, dataset, job)
 
 

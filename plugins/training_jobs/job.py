@@ -14,9 +14,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from include.documents import Reason, State
+
+if TYPE_CHECKING:
+    from include.scoring.detections import Detections
 
 RENEWED_BY_ITSELF = frozenset({Reason.CAPACITY, Reason.THROTTLED, Reason.LOST})
 MAX_ATTEMPTS_IN_A_ROW = 4  # that were lost without getting any further
@@ -161,6 +164,29 @@ class TrainingService(Protocol):
 
     def collect(self, name: str, into: Path) -> Path:
         """Fetch what the trainer of a succeeded job wrote into a local folder. Returns that folder."""
+
+
+Bill = Callable[[str, Decimal, str], None]  # told a name, US dollars, and for what
+
+
+@runtime_checkable
+class PredictingService(TrainingService, Protocol):
+    """A service whose models cannot be run elsewhere: it answers for images itself, once a training is over."""
+
+    def predict(
+        self, name: str, images: Mapping[str, Path], class_ids: Sequence[int], bill: Bill
+    ) -> Mapping[str, Detections]:
+        """What the model of a succeeded job finds in images. Safe to call again; nothing is left in the cloud.
+
+        Args:
+            name: the job's.
+            images: files by any name.
+            class_ids: of the label map, in the order in which the service counts classes.
+            bill: told what it cost, also where it failed; again with the same name for the same cost.
+
+        Returns:
+            For each image, by its name, its detections.
+        """
 
 
 def attempts(service: TrainingService, job: TrainingJob) -> list[JobStatus]:

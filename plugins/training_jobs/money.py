@@ -119,8 +119,16 @@ class Purse:
         lines = [f"{name}: {report(account, budget=self.budget)}" for name, account in known.items()]
         return float(totals(known.values()).spent), lines
 
+    def spend(self, name: str, amount: Decimal, note: str) -> None:
+        """Record what something cost that belongs to this job besides its attempts, such as a model's answers.
+
+        Args:
+            name: begins with that of an attempt, so that it counts as the job's. The same again counts once.
+        """
+        self.ledger.append(self._entry(self._attempts(), name, Kind.FINAL, amount, note))
+
     def _attempts(self) -> dict[str, JobAccount]:
-        """What the ledger says of every attempt of this job."""
+        """What the ledger says of every attempt of this job, and of what else was spent for it."""
         return {
             name: account
             for name, account in self.ledger.accounts().items()

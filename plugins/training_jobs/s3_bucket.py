@@ -136,11 +136,15 @@ class S3Bucket:
 
     def objects(self, prefix: str, delimiter: str = "") -> Iterator[tuple[str, int]]:
         """Key and size of every object whose key begins with a prefix (and has no ``delimiter`` after it)."""
+        for each in self.listing(prefix, delimiter):
+            yield each["Key"], each["Size"]
+
+    def listing(self, prefix: str, delimiter: str = "") -> Iterator[dict[str, Any]]:
+        """The same as S3 lists them; ``ETag`` changes with the contents."""
         arguments = {"Prefix": prefix, **({"Delimiter": delimiter} if delimiter else {})}
         while True:
             answer = self._call("list_objects_v2", **arguments)
-            for each in answer.get("Contents", ()):
-                yield each["Key"], each["Size"]
+            yield from answer.get("Contents", ())
             if not answer.get("IsTruncated"):
                 return
             arguments["ContinuationToken"] = answer["NextContinuationToken"]

@@ -32,7 +32,6 @@ from training_jobs.sagemaker_machines import image, preset
 from training_jobs.sagemaker_source import SCRIPT
 from training_jobs.sagemaker_states import OVER, OWNER, STOPPING, status_of
 
-ANY_MACHINE = Machine(preset=next(iter(PRESETS)))
 MODULE = "detector_trainer.sagemaker"
 LOCAL_CHECKPOINTS = "/opt/ml/checkpoints"
 WAIT_SECONDS = 500  # for spot machines, beyond the job's own limit; less than the waiting task grants besides
@@ -50,6 +49,8 @@ class SageMakerService:
         namespace: of this deployment; with it the names of its jobs begin.
         prices: of this deployment; None: the table's alone.
     """
+
+    first_preset = next(iter(PRESETS))  # where no machine is asked for
 
     def __init__(
         self,
@@ -214,4 +215,4 @@ class SageMakerService:
         return status
 
     def _machine(self, job: TrainingJob) -> Mapping[str, Any]:
-        return job.machines[job.machine] if job.machines else ANY_MACHINE.model_dump()
+        return job.machines[job.machine] if job.machines else Machine(preset=self.first_preset).model_dump()

@@ -38,8 +38,19 @@ def _sagemaker(current: settings.Settings) -> TrainingService:
     return SageMakerService(cloud, aws, current.open_store(), current.namespace, prices)
 
 
+def _sagemaker_builtin(current: settings.Settings) -> TrainingService:
+    from include.costs.prices import PriceList
+    from training_jobs.aws_cloud import AwsCloud
+    from training_jobs.sagemaker_builtin import SageMakerBuiltinService
+
+    aws = current.require_aws("sagemaker_builtin")
+    cloud = AwsCloud.of_connection(aws.connection, aws.region)
+    prices = PriceList.of(current, "aws")
+    return SageMakerBuiltinService(cloud, aws, current.open_store(), current.namespace, prices)
+
+
 _SERVICES: Mapping[str, Callable[[settings.Settings], TrainingService]] = MappingProxyType(
-    {"local": _local, "vertex": _vertex, "sagemaker": _sagemaker}
+    {"local": _local, "vertex": _vertex, "sagemaker": _sagemaker, "sagemaker_builtin": _sagemaker_builtin}
 )
 TARGETS = tuple(_SERVICES)
 

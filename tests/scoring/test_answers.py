@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from include.documents import Category, DatasetDocument, PlanDocument, ResultDocument, Shard, SideDocument, State
-from include.documents import TargetPlan as Asked
+from include.documents import PlanDocument, ResultDocument, State, TargetPlan
 from include.results import assemble, folder_of, score_model
 from include.scoring.answers import MOST, AnsweredPredictor, decoded, encoded
 from include.scoring.comparison import compare_results
@@ -17,7 +16,8 @@ from include.scoring.detections import Detections
 from include.scoring.predict import Picture
 from include.settings import Thresholds
 from include.store import Store
-from tests.toy_collection import COLOURS, HEIGHT, WIDTH, ToyImage, make_images, write_coco, write_shard
+from tests.toy_collection import HEIGHT, WIDTH, ToyImage, make_images
+from tests.toy_dataset import put_dataset
 
 JOB = "lanner-sagemaker-builtin-11111111-22222222-g1-a1"
 IMAGES = make_images(6, seed=4)
@@ -28,30 +28,6 @@ def truth(image: ToyImage, score: float = 0.9) -> Detections:
     boxes = np.stack([y / HEIGHT, x / WIDTH, (y + height) / HEIGHT, (x + width) / WIDTH], axis=1)
     scores = np.linspace(score, score / 2, len(boxes), dtype=np.float32)
     return Detections(boxes, np.array(image.classes), scores)
-
-
-def put_dataset(store: Store, scratch: Path) -> DatasetDocument:
-    def side(name: str, images: list[ToyImage]) -> SideDocument:
-        shard = store.copy_in(write_shard(scratch / f"{name}.tfrecord", images), f"toy/{name}/0.tfrecord")
-        coco = store.copy_in(write_coco(scratch / f"{name}.json", images), f"toy/{name}.json")
-        shards = (Shard(path=shard, bytes=1, images=len(images), boxes=len(images)),)
-        return SideDocument(images=len(images), boxes=len(images), classes={}, shards=shards, coco=coco)
-
-    dataset = DatasetDocument(
-        collection="toy",
-        key="all",
-        batches=(),
-        label_map=tuple(Category(id=number, name=name) for number, name in enumerate(COLOURS, start=1)),
-        label_map_pbtxt="l",
-        assignments="a",
-        sides={
-            "train": side("train", make_images(2, 1)),
-            "validation": side("validation", make_images(2, 2)),
-            "holdout": side("holdout", IMAGES),
-        },
-    )
-    store.put(dataset)
-    return dataset
 
 
 def put_model(store: Store) -> None:
@@ -65,8 +41,8 @@ def put_model(store: Store) -> None:
 
 
 def scored(store: Store, scratch: Path, answers: dict[str, Detections]) -> ResultDocument:
-    dataset = put_dataset(store, scratch)
-    asked = (Asked(target="sagemaker_builtin", configuration={}, max_hours=1),)
+    dataset = put_dataset(store, scratch, holdout=IMAGES)
+    asked = (TargetPlan(target="sagemaker_builtin", configuration={}, max_hours=1),)
     plan = PlanDocument(
         collection="toy",
         key="all:1",

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from boto3.session import Session
-from tests.standins.aws import ACCOUNT, REGION, aws_standin
-from tests.standins.sagemaker_client import SageMakerClient, boto3_client, sagemaker_standin
-from tests.standins.sagemaker_fixtures import trust
 
 from include.aws_account import ALL_SERVICES, AwsAccount
 from include.settings import AwsSettings
 from include.store import Store
+from tests.standins.aws import ACCOUNT, REGION, aws_standin
+from tests.standins.sagemaker_client import SageMakerClient, boto3_client, sagemaker_standin
+from tests.standins.sagemaker_fixtures import trust
 from tests.training_jobs import counting_trainer
 from training_jobs.job import TrainingJob
 from training_jobs.sagemaker import SageMakerService
@@ -22,6 +22,7 @@ from training_jobs.sagemaker import SageMakerService
 BUCKET = "lanner-sagemaker"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/trainer"
 QUICK = ("--starting", "0", "--grace", "1", "--upload", "0.2", "--recovery", "0")
+DETECTOR = ("--detector", '{"input_size": 64, "width": 0.25, "steps": 40}')  # of the built-in detection
 QUOTAS = tuple(
     option
     for machine in ("ml.m5.2xlarge", "ml.g4dn.xlarge", "ml.g6.xlarge")
@@ -37,7 +38,7 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         boto3_client("s3", aws.url).create_bucket(Bucket=BUCKET)
         policy = trust("sagemaker.amazonaws.com")
         boto3_client("iam", aws.url).create_role(RoleName="trainer", AssumeRolePolicyDocument=policy)
-        with sagemaker_standin(tmp_path_factory.mktemp("sagemaker"), aws.url, *QUICK, *QUOTAS) as sagemaker:
+        with sagemaker_standin(tmp_path_factory.mktemp("sagemaker"), aws.url, *QUICK, *DETECTOR, *QUOTAS) as sagemaker:
             yield {ALL_SERVICES: aws.url, "sagemaker": sagemaker.url}
 
 
