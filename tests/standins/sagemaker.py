@@ -35,13 +35,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins.aws import ACCOUNT, REGION
-from tests.standins.aws_errors import Refusal, invalid, not_found
+from tests.standins.aws_errors import Refusal, invalid
 from tests.standins.aws_model import check_request
 from tests.standins.sagemaker_jobs import Jobs, Times
 from tests.standins.sagemaker_lists import MODELS, TRAINING_JOBS, TRANSFORM_JOBS, page_of
 from tests.standins.sagemaker_models import Models
 from tests.standins.sagemaker_quotas import Quotas
 from tests.standins.sagemaker_rules import Account
+from tests.standins.sagemaker_tags import Tags
 from tests.standins.sagemaker_transforms import Transforms
 
 TICK = 0.1
@@ -54,8 +55,8 @@ Answer = dict[str, Any]
 class Service:
     """What each operation and each control path does."""
 
-    def __init__(self, jobs: Jobs, models: Models, transforms: Transforms, quotas: Quotas) -> None:
-        self.jobs, self.models, self.transforms = jobs, models, transforms
+    def __init__(self, jobs: Jobs, models: Models, transforms: Transforms, quotas: Quotas, tags: Tags) -> None:
+        self.jobs, self.transforms = jobs, transforms
         self._operations: dict[str, Callable[[str, Answer], Answer | None]] = {
             "CreateTrainingJob": lambda region, asked: {"TrainingJobArn": jobs.create(region, asked)},
             "DescribeTrainingJob": lambda region, asked: jobs.describe(region, asked["TrainingJobName"]),
@@ -69,7 +70,8 @@ class Service:
             "DescribeTransformJob": lambda region, asked: transforms.describe(region, asked["TransformJobName"]),
             "ListTransformJobs": lambda region, asked: page_of(TRANSFORM_JOBS, transforms.summaries(region), asked),
             "StopTransformJob": lambda region, asked: transforms.stop(region, asked["TransformJobName"]),
-            "ListTags": lambda region, asked: {"Tags": self._tags(asked["ResourceArn"])},
+            "AddTags": lambda region, asked: {"Tags": tags.add(asked["ResourceArn"], asked["Tags"])},
+            "ListTags": lambda region, asked: {"Tags": tags.of(asked["ResourceArn"])},
             "ListServiceQuotas": quotas.list,
             "GetServiceQuota": quotas.get,
         }
@@ -104,12 +106,6 @@ class Service:
         if act is None:
             raise Refusal("UnknownOperationException", f"There is no {method} {path}.", 404)
         return act(_json(body)) or {}
-
-    def _tags(self, arn: str) -> list[Answer]:
-        for owner in (self.jobs, self.models, self.transforms):
-            if (tags := owner.tags(arn)) is not None:
-                return tags
-        raise not_found()
 
     def _release(self) -> None:
         self.jobs.release()
@@ -181,7 +177,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     jobs = Jobs(options.state, account, options.aws, times, options.detector)
     models = Models(options.state, account, options.aws)
     transforms = Transforms(options.state, account, options.aws, models, jobs.faults, times.starting)
-    service = Service(jobs, models, transforms, Quotas(account))
+    tags = Tags(options.state / "tags.json", (jobs.tags, models.tags, transforms.tags))
+    service = Service(jobs, models, transforms, Quotas(account), tags)
     server = Server(("127.0.0.1", options.port), handler(service))
     for tick in (jobs.tick, transforms.tick):
         threading.Thread(target=_tick_for_ever, args=(tick,), daemon=True).start()

@@ -12,9 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-
-from include.settings import PROJECT
+from tests.standins.processes import PROJECT
 from tests.standins.sagemaker_container import Container, hyperparameter, user_arguments
 from tests.standins.sagemaker_images import OBJECT_DETECTION
 from tests.standins.sagemaker_metrics import DETECTION, Metrics
@@ -134,6 +132,8 @@ def missing_requirements(code: Path) -> list[str]:
 
 
 def _is_met(line: str) -> bool:
+    from packaging.requirements import Requirement
+
     requirement = Requirement(line)
     if requirement.marker is not None and not requirement.marker.evaluate():
         return True

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from include.settings import PROJECT
 from tests.standins import sagemaker_status as status
-from tests.standins.processes import end_remembered_groups, remember_groups
+from tests.standins.processes import PROJECT, end_remembered_groups, remember_groups
 from training_jobs.local_runner import write
 
 ATTEMPTS = 4  # the first and three more, after which the service gives up

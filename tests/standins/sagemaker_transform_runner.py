@@ -16,10 +16,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from include.settings import PROJECT
 from tests.standins import sagemaker_status as status
 from tests.standins.aws_endpoint import Aws, split_uri
-from tests.standins.processes import end_group, end_remembered_groups, remember_groups
+from tests.standins.processes import PROJECT, end_group, end_remembered_groups, remember_groups
 from tests.standins.sagemaker_images import OBJECT_DETECTION, kind_of
 from tests.standins.sagemaker_logs import TRANSFORM_GROUP, HostLog
 from tests.standins.sagemaker_programs import python_path

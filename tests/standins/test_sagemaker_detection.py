@@ -14,12 +14,13 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from tests.standins.aws import REGION
+from tests.standins.processes import until
 from tests.standins.sagemaker_client import SageMakerClient, sagemaker_standin
 from tests.standins.sagemaker_detection_data import check_sizes, read_side
 from tests.standins.sagemaker_detection_rules import BadJob, check_channels, check_hyperparameters
 from tests.standins.sagemaker_fixtures import AWS_BUCKET, QUICK, ROLE, channel
 from tests.standins.sagemaker_logs import TRANSFORM_GROUP
-from tests.standins.sagemaker_status import COMPLETED, FAILED, TRAINING
+from tests.standins.sagemaker_status import COMPLETED, ENDED, FAILED, TRAINING
 from tests.standins.test_sagemaker_script import archive
 from tests.toy_collection import COLOURS, HEIGHT, WIDTH, ToyImage, make_images
 
@@ -252,7 +253,7 @@ def test_a_refusal_fails_a_job_that_runs(builtin: SageMakerClient) -> None:
 def test_from_images_to_answers(builtin: SageMakerClient, s3: Any) -> None:
     """Trained, its metrics told, its checkpoints and its model kept; the model answers for every image."""
     name = builtin.create(detection_job("detector"))
-    ended = builtin.reaches(name, seconds=240)
+    ended = builtin.reaches(name, seconds=900)  # half a minute on two idle cores
     assert ended["TrainingJobStatus"] == COMPLETED, builtin.lines(name)
     told = [line for line in builtin.lines(name) if line.startswith("#quality_metric: host=algo-1, epoch=")]
     assert any(re.search(r"validation mAP <score>=\(\d", line) for line in told)
@@ -267,7 +268,7 @@ def test_from_images_to_answers(builtin: SageMakerClient, s3: Any) -> None:
     container = {"Image": IMAGE, "ModelDataUrl": uri}
     builtin.api.create_model(ModelName="detector", PrimaryContainer=container, ExecutionRoleArn=ROLE)
     builtin.api.create_transform_job(**transform_job("answers", ContentType="application/x-image"))
-    answered = reaches(builtin, "answers", 120)
+    answered = reaches(builtin, "answers", 600)
     assert answered["TransformJobStatus"] == COMPLETED, builtin.lines("answers", TRANSFORM_GROUP)
     found = s3.list_objects_v2(Bucket=AWS_BUCKET, Prefix="od-answers/")["Contents"]
     assert {each["Key"] for each in found} == {f"od-answers/{number}.jpg.out" for number in range(8)}
@@ -300,8 +301,6 @@ def transform_job(name: str, **fields: Any) -> dict[str, Any]:
 
 def reaches(client: SageMakerClient, name: str, seconds: float = 60.0) -> dict[str, Any]:
     """A transform job once it has ended."""
-    from tests.standins.processes import until
-    from tests.standins.sagemaker_status import ENDED
 
     def ended() -> dict[str, Any] | None:
         job = client.api.describe_transform_job(TransformJobName=name)

@@ -73,6 +73,9 @@ def test_its_tags_are_kept(sagemaker: SageMakerClient, script_job: Job) -> None:
     job = script_job(Tags=tags)
     arn = sagemaker.api.create_training_job(**job)["TrainingJobArn"]
     assert sagemaker.api.list_tags(ResourceArn=arn)["Tags"] == tags
+    sagemaker.api.add_tags(ResourceArn=arn, Tags=[{"Key": "lanner", "Value": "other"}, {"Key": "run", "Value": "1"}])
+    added = {each["Key"]: each["Value"] for each in sagemaker.api.list_tags(ResourceArn=arn)["Tags"]}
+    assert added == {"lanner": "other", "run": "1"}
     assert "Tags" not in sagemaker.describe(job["TrainingJobName"])
 
 
@@ -182,7 +185,9 @@ def test_a_channel_of_one_object(sagemaker: SageMakerClient, script_job: Job) ->
 
 
 def test_it_may_not_run_longer_than_it_says(sagemaker: SageMakerClient, script_job: Job, s3: Any) -> None:
-    job = script_job("write=model/half.txt:half;wait=never", StoppingCondition={"MaxRuntimeInSeconds": 1})
+    job = script_job(StoppingCondition={"MaxRuntimeInSeconds": 2})
+    command = ["/bin/sh", "-c", "printf half > ../model/half.txt; sleep 600"]
+    job["AlgorithmSpecification"] |= {"ContainerEntrypoint": command}
     name = sagemaker.create(job)
     ended = sagemaker.reaches(name)
     assert (ended["TrainingJobStatus"], ended["SecondaryStatus"]) == ("Stopped", MAX_RUNTIME)

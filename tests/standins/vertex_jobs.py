@@ -17,12 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from include.settings import PROJECT
 from tests.standins import vertex_machines as machines
 from tests.standins import vertex_status as status
 from tests.standins.gcs_objects import Objects
 from tests.standins.google_errors import Refusal
-from tests.standins.processes import end_remembered_groups, remember_groups
+from tests.standins.processes import PROJECT, end_remembered_groups, remember_groups
 from tests.standins.vertex_faults import STRIKING, Faults, refuse_as_wished
 from tests.standins.vertex_logs import JobLog, rfc3339
 from tests.standins.vertex_rules import Project, check_job
