@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.standins.sagemaker_detection_data import SUFFIXES, check_sizes, read_side, write_shards
-from tests.standins.sagemaker_detection_rules import BadJob, check_channels, check_hyperparameters
+from tests.standins.sagemaker_detection_data import SUFFIXES, check_sizes, read_piped_side, read_side, write_shards
+from tests.standins.sagemaker_detection_rules import SIDES, BadJob, check_channels, check_hyperparameters, is_piped
 from training_jobs.local_runner import write
 
 CLIENT_ERROR, STOPPED = 2, 75
@@ -36,12 +36,15 @@ def train(base: Path) -> int:
     print("Docker entrypoint called with argument(s): train")
     _say("INFO", f"Reading provided configuration from /opt/ml/input/config/hyperparameters.json: {given}")
     try:
-        check_channels(json.loads((config / "inputdataconfig.json").read_text()))
+        channels = json.loads((config / "inputdataconfig.json").read_text())
+        check_channels(channels)
         configuration = check_hyperparameters(given)
         _say("INFO", f"Final configuration: {configuration}")
-        classes = int(configuration["num_classes"])
-        data = base / "input" / "data"
-        sides = {side: read_side(data / side, data / f"{side}_annotation", classes) for side in ("train", "validation")}
+        classes, data = int(configuration["num_classes"]), base / "input" / "data"
+        if is_piped(channels):
+            sides = {side: read_piped_side(data / side, classes) for side in SIDES}
+        else:
+            sides = {side: read_side(data / side, data / f"{side}_annotation", classes) for side in SIDES}
         check_sizes(sides, configuration)
     except BadJob as why:
         _say("ERROR", f"Customer Error: {why}")

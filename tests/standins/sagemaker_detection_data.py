@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from include.dataset.label_map import write_label_map
 from include.dataset.tfrecord import Floats, Ints, encode_example, frame
 from tests.standins.sagemaker_detection_rules import BadJob
+from tests.standins.sagemaker_storage import RECORDS
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 HEADER = 2  # numbers of a label before the objects
@@ -65,6 +66,23 @@ def read_side(images: Path, annotations: Path, classes: int) -> list[Sample]:
             f"'{annotations.name}', such as {missing[0].name}."
         )
     return [samples[image] for image in sorted(samples)]
+
+
+def read_piped_side(folder: Path, classes: int) -> list[Sample]:
+    """The samples of a side that came through a pipe, from an augmented manifest.
+
+    Raises:
+        BadJob: an annotation that is none. The words are those of
+            https://github.com/aws/amazon-sagemaker-examples/issues/4056.
+    """
+    samples = []
+    for line in (folder / RECORDS).read_text().splitlines():
+        record = json.loads(line)
+        described = next(iter(record["attributes"].values()), None)
+        if not isinstance(described, dict):
+            raise BadJob("Unable to parse record. Please make sure input data is in correct recordio format.")
+        samples.append(_read(folder / record["image"], described, record["image"], classes))
+    return samples
 
 
 def check_sizes(sides: Mapping[str, Sequence[Sample]], configuration: Mapping[str, str]) -> None:

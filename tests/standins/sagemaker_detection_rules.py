@@ -9,26 +9,42 @@ memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
 
 IMAGES = ("image/jpeg", "image/png", "application/x-image")
-CHANNELS = ("train", "validation", "train_annotation", "validation_annotation")
+SIDES = ("train", "validation")
+CHANNELS = (*SIDES, *(f"{side}_annotation" for side in SIDES))
 _CHANNEL = {
     "type": "object",
     "required": ["ContentType"],
     "properties": {"ContentType": {"enum": [*IMAGES]}, "TrainingInputMode": {"enum": ["File"]}},
 }
-_SCHEMA = {
-    "$schema": "http://json-schema.org/draft-04/schema#",
+_PIPED = {
     "type": "object",
-    "additionalProperties": False,
-    "required": [*CHANNELS],
-    "properties": dict.fromkeys(CHANNELS, _CHANNEL),
+    "required": ["ContentType", "RecordWrapperType"],
+    "properties": {
+        "ContentType": {"enum": ["application/x-recordio"]},
+        "RecordWrapperType": {"enum": ["RecordIO"]},
+        "TrainingInputMode": {"enum": ["Pipe"]},
+    },
 }
+
+
+def _schema(names: Sequence[str], channel: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "type": "object",
+        "additionalProperties": False,
+        "required": [*names],
+        "properties": dict.fromkeys(names, channel),
+    }
+
+
+_IMAGES_AND_JSON, _MANIFESTS = _schema(CHANNELS, _CHANNEL), _schema(SIDES, _PIPED)
 
 
 class BadJob(Exception):
@@ -144,13 +160,19 @@ DEFAULTS: Mapping[str, str] = {
 }
 
 
+def is_piped(channels: Mapping[str, Any]) -> bool:
+    return any(channel.get("TrainingInputMode") == "Pipe" for channel in channels.values())
+
+
 def check_channels(channels: Mapping[str, Any]) -> None:
     """Refuse channels of other names, without a content type, or of another one.
+
+    Four of images and of JSON, or, where one is a pipe, two of augmented manifests.
 
     Raises:
         BadJob: as the service tells it.
     """
-    wrong = jsonschema.Draft4Validator(_SCHEMA)
+    wrong = jsonschema.Draft4Validator(_MANIFESTS if is_piped(channels) else _IMAGES_AND_JSON)
     for error in sorted(wrong.iter_errors(channels), key=lambda each: list(map(str, each.path))):
         raise BadJob(
             "Unable to initialize the algorithm. Failed to validate input data configuration. (caused by "

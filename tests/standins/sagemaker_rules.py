@@ -52,7 +52,8 @@ def check_training_job(job: dict[str, Any], account: Account, aws: Aws, used: Ca
     if resources.get("VolumeSizeInGB", 0) < 1:
         raise invalid("Invalid VolumeSizeInGB. It must be greater than or equal to 1.")
     instance = resources["InstanceType"]
-    if kind_of(algorithm["TrainingImage"], aws.region) == OBJECT_DETECTION and not machines.gpus(instance):
+    kind = kind_of(algorithm["TrainingImage"], aws.region)
+    if kind == OBJECT_DETECTION and not machines.gpus(instance):
         # https://github.com/aws/amazon-sagemaker-examples/issues/1951
         raise invalid(
             f"Instance type {instance} is not supported by algorithm object-detection; only GPU instances are "
@@ -64,7 +65,7 @@ def check_training_job(job: dict[str, Any], account: Account, aws: Aws, used: Ca
     if len(set(channels)) < len(channels):
         raise invalid("Channel names must be unique within InputDataConfig.")
     for channel in job.get("InputDataConfig", []):
-        _check_channel(channel, job["RoleArn"], aws)
+        _check_channel(channel, kind, job["RoleArn"], aws)
     _check_quota(job, account, used)
 
 
@@ -127,10 +128,14 @@ def _check_times(job: dict[str, Any]) -> None:
         )
 
 
-def _check_channel(channel: dict[str, Any], role: str, aws: Aws) -> None:
-    source = channel["DataSource"].get("S3DataSource")
-    if source is None or source["S3DataType"] not in {"S3Prefix", "AugmentedManifestFile"}:
-        raise invalid(f"Channel {channel['ChannelName']}: the stand-in reads S3 prefixes and augmented manifests.")
+def _check_channel(channel: dict[str, Any], kind: str | None, role: str, aws: Aws) -> None:
+    """Refuse a channel that is none. Augmented manifests are for the built-in alone: it reads them through a pipe."""
+    source, name = channel["DataSource"].get("S3DataSource"), channel["ChannelName"]
+    allowed = {"S3Prefix", "AugmentedManifestFile"} if kind == OBJECT_DETECTION else {"S3Prefix"}
+    if source is None or source["S3DataType"] not in allowed:
+        raise invalid(f"Channel {name}: the stand-in reads {', '.join(sorted(allowed))} of S3 here.")
+    if source["S3DataType"] == "AugmentedManifestFile" and not source.get("AttributeNames"):
+        raise invalid(f"Channel {name}: AttributeNames must be specified for an AugmentedManifestFile.")
     check_objects(source["S3Uri"], role, aws)
 
 

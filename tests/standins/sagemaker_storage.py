@@ -19,6 +19,8 @@ from typing import Any
 
 from tests.standins.aws_endpoint import Aws, split_uri
 
+RECORDS = "records.jsonl"  # what a pipe would deliver of an augmented manifest beside the images
+
 Stamp = tuple[int, int]  # time of the last change in ns, size
 
 
@@ -46,6 +48,8 @@ class Storage:
         bucket, prefix = split_uri(source["S3Uri"])
         self._check(bucket, "Data download failed")
         to.mkdir(parents=True, exist_ok=True)
+        if source["S3DataType"] == "AugmentedManifestFile":
+            return self._fetch_manifest(source, to)
         files = []
         for found in self.aws.list(bucket, prefix):
             file = to / relative(found.key, prefix)
@@ -54,6 +58,34 @@ class Storage:
         if not files:
             raise Denied(f'ClientError: Data download failed:No S3 objects found under S3 URL "{source["S3Uri"]}"')
         return files
+
+    def _fetch_manifest(self, source: dict[str, Any], to: Path) -> list[Path]:
+        """The images that a manifest names, in the order of its lines, and the rest of each line in ``RECORDS``.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/augmented-manifest.html
+        """
+        bucket, key = split_uri(source["S3Uri"])
+        failure = f"ClientError: Data download failed:Failed to download data. {source['S3Uri']}"
+        manifest = to / "manifest.jsonl"
+        self._fetch(bucket, key, manifest, failure)
+        image, *attributes = source["AttributeNames"]
+        records, files = [], []
+        for number, line in enumerate(manifest.read_text().splitlines()):
+            try:
+                entry = json.loads(line)
+                uri, rest = entry[image], {name: entry[name] for name in attributes}
+            except (ValueError, LookupError) as error:
+                raise Denied(
+                    f"ClientError: Data download failed:line {number + 1} of {source['S3Uri']}: {error!r}"
+                ) from error
+            bucket, key = split_uri(uri)
+            file = to / f"{number}{PurePosixPath(key).suffix}"
+            self._fetch(bucket, key, file, failure)
+            files.append(file)
+            records.append(json.dumps({"image": file.name, "attributes": rest}))
+        manifest.unlink()
+        (to / RECORDS).write_text("\n".join(records))
+        return [*files, to / RECORDS]
 
     def fetch_code(self, uri: str, to: Path) -> None:
         """Download a ``sourcedir.tar.gz`` and unpack it, without a name that leaves the folder.

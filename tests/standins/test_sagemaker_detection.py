@@ -229,7 +229,7 @@ def detection_job(name: str, **hyperparameters: str) -> dict[str, Any]:
         "OutputDataConfig": {"S3OutputPath": f"s3://{AWS_BUCKET}/od-out"},
         "ResourceConfig": {"InstanceType": "ml.g4dn.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 50},
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
-        "CheckpointConfig": {"S3Uri": f"s3://{AWS_BUCKET}/od-checkpoints"},
+        "CheckpointConfig": {"S3Uri": f"s3://{AWS_BUCKET}/od-checkpoints/{name}"},
     }
 
 
@@ -263,7 +263,7 @@ def test_from_images_to_answers(builtin: SageMakerClient, s3: Any) -> None:
     uri = ended["ModelArtifacts"]["S3ModelArtifacts"]
     assert json.loads(archive(s3, uri)["hyperparams.json"])["epochs"] == "3"
     kept = s3.list_objects_v2(Bucket=AWS_BUCKET, Prefix="od-checkpoints/")["Contents"]
-    assert any("checkpoint" in each["Key"].removeprefix("od-checkpoints/") for each in kept)
+    assert any("checkpoints/" in each["Key"].removeprefix("od-checkpoints/") for each in kept)
 
     container = {"Image": IMAGE, "ModelDataUrl": uri}
     builtin.api.create_model(ModelName="detector", PrimaryContainer=container, ExecutionRoleArn=ROLE)
@@ -283,6 +283,60 @@ def test_from_images_to_answers(builtin: SageMakerClient, s3: Any) -> None:
 
     builtin.api.create_transform_job(**transform_job("untyped"))
     assert reaches(builtin, "untyped")["FailureReason"] == "ClientError: See job logs for more information"
+
+
+def manifest_job(name: str, s3: Any, attribute: str = "boxes") -> dict[str, Any]:
+    """The same images by augmented manifests, through a pipe."""
+    job, channels = detection_job(name, mini_batch_size="9"), []
+    for side, images in SIDES.items():
+        lines = [
+            {"source-ref": f"s3://{AWS_BUCKET}/od/{side}/{number}.jpg", "boxes": described(image, "")}
+            for number, image in enumerate(images)
+        ]
+        key = f"od/{name}-{side}.manifest"
+        s3.put_object(Bucket=AWS_BUCKET, Key=key, Body="\n".join(map(json.dumps, lines)).encode())
+        fields = {"ContentType": "application/x-recordio", "RecordWrapperType": "RecordIO", "InputMode": "Pipe"}
+        channels.append(channel(side, f"s3://{AWS_BUCKET}/{key}", **fields))
+        source = {"S3DataType": "AugmentedManifestFile", "AttributeNames": ["source-ref", attribute]}
+        channels[-1]["DataSource"]["S3DataSource"] |= source
+    return job | {"InputDataConfig": channels}
+
+
+def test_augmented_manifests_are_read(builtin: SageMakerClient, s3: Any) -> None:
+    """As far as the one fault that they have here: there are eight images for a batch of nine."""
+    ended = builtin.reaches(builtin.create(manifest_job("manifests", s3)))
+    assert "bigger or equal to the mini_batch_size" in ended["FailureReason"]
+    seen = [each["name"] for each in builtin.control("access")["objects"] if each["job"] == "manifests"]
+    assert len(seen) == 2 + 16 + 8
+    assert "od/train/0.jpg" in seen
+
+
+def test_a_manifest_without_an_attribute(builtin: SageMakerClient, s3: Any) -> None:
+    ended = builtin.reaches(builtin.create(manifest_job("attributes", s3, "bounding-box")))
+    assert ended["FailureReason"].startswith("ClientError: Data download failed:line 1 of s3://")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"RecordWrapperType": None}, "'None' is not one of ['RecordIO']"),
+        ({"ContentType": "application/x-image"}, "'application/x-image' is not one of ['application/x-recordio']"),
+    ],
+)
+def test_a_pipe_that_is_none(builtin: SageMakerClient, s3: Any, change: dict[str, Any], words: str) -> None:
+    job = manifest_job(f"pipe-{next(iter(change))}", s3)
+    changed = job["InputDataConfig"][0] | change
+    job["InputDataConfig"][0] = {name: value for name, value in changed.items() if value is not None}
+    assert words in builtin.reaches(builtin.create(job))["FailureReason"]
+
+
+def test_manifests_are_for_the_builtin_and_need_attributes(builtin: SageMakerClient, script_job: Any, s3: Any) -> None:
+    job = manifest_job("no-attributes", s3)
+    with pytest.raises(ClientError, match="the stand-in reads S3Prefix of S3 here"):
+        builtin.create(script_job(InputDataConfig=job["InputDataConfig"]))
+    del job["InputDataConfig"][0]["DataSource"]["S3DataSource"]["AttributeNames"]
+    with pytest.raises(ClientError, match="AttributeNames must be specified"):
+        builtin.create(job)
 
 
 # --- models and transforms
