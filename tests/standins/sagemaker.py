@@ -62,6 +62,7 @@ class Service:
             "DescribeTrainingJob": lambda region, asked: jobs.describe(region, asked["TrainingJobName"]),
             "ListTrainingJobs": lambda region, asked: page_of(TRAINING_JOBS, jobs.summaries(region), asked),
             "StopTrainingJob": lambda region, asked: jobs.stop(region, asked["TrainingJobName"]),
+            "DeleteTrainingJob": lambda region, asked: jobs.delete(region, asked["TrainingJobName"]),
             "CreateModel": lambda region, asked: {"ModelArn": models.create(region, asked)},
             "DescribeModel": lambda region, asked: models.describe(region, asked["ModelName"]),
             "ListModels": lambda region, asked: page_of(MODELS, models.summaries(region), asked),

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.standins import sagemaker_status as status
 from tests.standins.aws_endpoint import Aws
-from tests.standins.aws_errors import invalid, not_found
+from tests.standins.aws_errors import IN_USE, Refusal, invalid, not_found
 from tests.standins.sagemaker_faults import STRIKING, Faults, refuse_as_wished
 from tests.standins.sagemaker_rules import Account, check_training_job, quota_of, taken
 from tests.standins.sagemaker_runners import Runners
@@ -129,6 +129,24 @@ class Jobs:
             # https://github.com/awslabs/benchmark-ai/issues/928
             raise invalid(f"The request was rejected because the training job is in status {stands}.")
         (self._at((region, name)) / "stop").touch()
+
+    def delete(self, region: str, name: str) -> None:
+        """Forget a job that has ended; its name is free again.
+
+        Raises:
+            Refusal: there is none, or it has not ended.
+        """
+        stands = self.describe(region, name)["TrainingJobStatus"]
+        if stands not in status.ENDED:
+            raise Refusal(IN_USE, f"The training job {name} is in status {stands}; only one that has ended is deleted.")
+        key = (region, name)
+        with self._lock:
+            self._jobs.pop(key, None)
+            self._active.discard(key)
+            self._read.pop(key, None)
+            forgotten = self.folder / f".old-{region}-{name}"
+            self._at(key).rename(forgotten)
+            shutil.rmtree(forgotten)
 
     def tags(self, arn: str) -> list[dict[str, str]] | None:
         """A job's tags; None: there is no such job."""
