@@ -5,9 +5,8 @@ networks::
 
     {"endpoint_url": "http://127.0.0.1:9001", "service_config": {"sagemaker": {"endpoint_url": "http://127.0.0.1:9002"}}}
 
-The provider's generic hook resolves it, and boto3 does the rest: measured on a busy machine, both with the three clients
-cost 0.3 to 0.9 CPU s and 36 MB more than ``airflow.sdk`` alone; the provider's hooks of the three services 1.1 CPU s and
-52 MB.
+The provider's generic hook resolves it, and boto3 does the rest: with the three clients that is 0.3 to 0.9 CPU s and 36
+MB more than ``airflow.sdk`` alone, on a busy machine; with the provider's own hooks of the three 1.1 CPU s and 52 MB.
 """
 
 from __future__ import annotations
