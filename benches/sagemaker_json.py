@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benches.measure import Asked, Goal, Row, main, side_by_side
+from benches.measure import REPETITIONS, Asked, Goal, Row, main, side_by_side
 from benches.pictures import Pictures, described, picture_sets
 from include.dataset.sagemaker_by_hand import SageMakerFiles, coco_to_sagemaker, voc_to_sagemaker
 
@@ -61,7 +61,7 @@ def compare(pictures: Pictures, scratch: Path) -> list[Row]:
         lambda: notebook(coco, scratch / "theirs from COCO"),
     )
     large = pictures.count >= LARGE
-    timings = side_by_side(*ways, warm=not large, **({"repetitions": ENOUGH} if large else {}))
+    timings = side_by_side(*ways, warm=not large, repetitions=ENOUGH if large else REPETITIONS)
     works = (("VOC → SageMaker JSON", timings[:2]), ("COCO → SageMaker JSON", timings[2:]))
     return [
         Row(

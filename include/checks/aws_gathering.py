@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from include.checks.aws_access import ROLE_ACTIONS, needed
+from include.checks.aws_builtin import Channel
 from include.checks.aws_capacity import ECR
 from include.checks.aws_facts import AwsFacts, Quota
 from include.checks.aws_instances import quota_name
@@ -120,12 +122,12 @@ def look_at_quotas(quotas: Any, names: Collection[str]) -> dict[str, Quota]:
     found: dict[str, Quota] = {}
     for operation in ("list_service_quotas", "list_aws_default_service_quotas"):
         for page in quotas.get_paginator(operation).paginate(ServiceCode="sagemaker"):
-            if len(found) == len(set(names)):
-                break
             for each in page["Quotas"]:
                 name = each["QuotaName"]
                 if name in names and name not in found:
                     found[name] = Quota(float(each["Value"]), each["QuotaCode"], each.get("Adjustable", True))
+            if found.keys() >= set(names):
+                return found
     return found
 
 
@@ -189,6 +191,17 @@ def look_at_network(ec2: Any, names: Iterable[str]) -> frozenset[str]:
         pages = ec2.get_paginator("describe_subnets").paginate(Filters=[{"Name": "subnet-id", "Values": subnets}])
         found |= {each["SubnetId"] for page in pages for each in page["Subnets"]}
     return frozenset(wanted - found)
+
+
+def look_at_channels(s3: Any, channels: Iterable[Channel]) -> tuple[Channel, ...]:
+    """Channels with what lies there, and where; what cannot be learned stays unknown."""
+    notes, found = Notes(), []
+    for channel in channels:
+        bucket = channel.uri.removeprefix("s3://").partition("/")[0]
+        region = (notes.learned(bucket, partial(look_at_bucket, s3, bucket)) or {}).get("bucket_region")
+        objects = notes.learned(channel.uri, partial(look_at_objects, s3, channel.uri)) if region else None
+        found.append(replace(channel, region=region, objects=objects))
+    return tuple(found)
 
 
 def look_at_objects(s3: Any, uri: str) -> int:

@@ -102,4 +102,4 @@ def known_types() -> frozenset[str]:
     from botocore.session import get_session
 
     model = get_session().get_service_model("sagemaker")
-    return frozenset(model.shape_for("TrainingInstanceType").enum)  # type: ignore[attr-defined]
+    return frozenset(model.shape_for("TrainingInstanceType").enum)

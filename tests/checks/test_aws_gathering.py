@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,11 +17,13 @@ from botocore.stub import ANY, Stubber
 
 from include.aws_account import AwsAccount
 from include.checks.aws_access import needed, resources
+from include.checks.aws_builtin import RULES, BuiltinJob, Channel
 from include.checks.aws_facts import AwsFacts, Quota
 from include.checks.aws_gathering import (
     gather,
     look_at_bucket,
     look_at_caller,
+    look_at_channels,
     look_at_image,
     look_at_key,
     look_at_network,
@@ -32,6 +35,7 @@ from include.checks.aws_gathering import (
 )
 from include.checks.aws_instances import AskedInstance
 from include.checks.aws_simulation import look_at_actions, principal_of, trusts
+from include.checks.rule import check
 from tests.checks.conftest import TRUST
 
 REGION = "eu-west-1"
@@ -75,6 +79,29 @@ def test_what_lies_under_a_prefix(account: AwsAccount) -> None:
     assert counts == [2, 2, 0]
 
 
+def test_channels_and_what_is_wrong_with_each(account: AwsAccount) -> None:
+    """The first of the classic failures, from the bucket itself to the words."""
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="our-bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="our-bucket", Key="lanner/train/a", Body=b"x")
+    places = {
+        "train": "s3://our-bucket/lanner/train",
+        "validation": "s3://our-bucket/lanner/validation",
+        "train_annotation": "s3://another-bucket/lanner/train",
+    }
+    channels = look_at_channels(s3, [Channel(name, uri, "application/x-image") for name, uri in places.items()])
+    assert [(each.region, each.objects) for each in channels] == [(REGION, 1), (REGION, 0), ("", None)]
+    job = BuiltinJob("us-east-1", "role/trainer", channels, {}, 1, 1, 1, 1)
+    said = [finding.wrong for finding in check(RULES, job) if finding.code == "S3_PREFIX"]
+    assert len(said) == 3
+    assert "our-bucket lies in eu-west-1, the job would run in us-east-1" in said[0]
+    assert "there is no bucket another-bucket" in said[2]
+    [nothing, _] = [
+        finding.wrong for finding in check(RULES, replace(job, region=REGION)) if finding.code == "S3_PREFIX"
+    ]
+    assert "nothing lies under s3://our-bucket/lanner/validation" in nothing
+
+
 def test_a_role_and_whom_it_trusts(account: AwsAccount) -> None:
     iam = account.client("iam")
     assert look_at_role(iam, "trainer") == {"role_arn": ""}
@@ -112,7 +139,9 @@ def test_an_image(account: AwsAccount) -> None:
     registry = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
     assert look_at_image(ecr, f"{registry}/lanner/trainer:1") is False
     ecr.create_repository(repositoryName="lanner/trainer")
-    manifest = json.dumps({"schemaVersion": 2, "config": {}, "layers": []})
+    manifest = json.dumps(
+        {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "layers": []}
+    )
     ecr.put_image(repositoryName="lanner/trainer", imageManifest=manifest, imageTag="1")
     assert look_at_image(ecr, f"{registry}/lanner/trainer:1") is True
     assert look_at_image(ecr, f"{registry}/lanner/trainer:2") is False
