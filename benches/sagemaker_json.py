@@ -3,10 +3,11 @@
 Theirs is two steps: VOC XML to COCO JSON by a script that checks nothing (as github.com/yukkyo/voc2coco: ElementTree,
 the size believed that the XML gives), then AWS's notebook object_detection_image_json_format.ipynb: for each image it
 goes through the annotations of all images, and for each box through all categories. So its time grows with the square
-of the number of images; the larger sets are as large as VOC 2007's trainval and VOC 2012's. Ours also checks every
-annotation, and reads each image's size from its header. In the last rows both start from the same COCO JSON.
+of the number of images, and the ratio depends on how many there are: the last set has as many as VOC 2007's trainval.
+Ours also checks every annotation, and reads each image's size from its header. For COCO → SageMaker JSON both start
+from the same file.
 
-Larger sets are the generated one under many names (links). Both sides end with the same boxes; the notebook's own
+The last set is the generated one under many names (links). Both sides end with the same boxes; the notebook's own
 ``class_id`` of a category is one too large, and it names a category once for each of its boxes.
 """
 
@@ -23,8 +24,8 @@ from benches.measure import REPETITIONS, Asked, Goal, Row, main, side_by_side
 from benches.pictures import Pictures, described, picture_sets
 from include.dataset.sagemaker_by_hand import SageMakerFiles, coco_to_sagemaker, voc_to_sagemaker
 
-LARGE = 5000  # from how many images on a pass is timed once, and fewer times
-SIZES = {"VOC 2007 trainval": 5011, "VOC 2012 trainval": 17125}
+LARGE = 5000  # from how many images on it is done fewer times
+SIZES = {"VOC 2007's trainval": 5011}
 ENOUGH = 3  # repetitions of a large set
 GOAL = Goal("≥", 10)
 
