@@ -6,12 +6,16 @@ the same whatever batches come later: what was sent once need not be sent again.
 
 from __future__ import annotations
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
 
 from include.dataset.annotation import Box
 from include.dataset.sagemaker_json import (
@@ -29,6 +33,7 @@ from include.store import Store
 TrainingSide = Literal["train", "validation"]
 TRAINING_SIDES: tuple[TrainingSide, ...] = ("train", "validation")
 NAME_DIGITS = 16  # of the SHA-256
+QUALITY = 95  # of a JPEG that has to be written anew
 KEY, ENCODED = "image/key/sha256", "image/encoded"
 
 
@@ -80,12 +85,36 @@ def sagemaker_data(store: Store, dataset: DatasetDocument) -> SageMakerData:
 
 
 def encoded_images(store: Store, dataset: DatasetDocument, side: Side) -> Iterator[tuple[str, bytes]]:
-    """SHA-256 and bytes (JPEG or PNG) of every image of a side, out of its shards, one image in memory at a time."""
+    """SHA-256 and bytes (JPEG or PNG) of every image of a side, out of its shards, one image in memory at a time.
+
+    The bytes are those of the SHA-256, but for images that have not three channels: see ``with_three_channels``.
+    """
     for shard in dataset.sides[side].shards:
         with store.path(shard.path).open("rb") as file:
             for record in read_frames(file, shard.path):
                 features = bytes_features(record, (KEY, ENCODED))
-                yield features[KEY].decode(), features[ENCODED]
+                yield features[KEY].decode(), with_three_channels(features[ENCODED])
+
+
+def with_three_channels(encoded: bytes) -> bytes:
+    """An image as the algorithm takes it, which "currently only supports 3-channel images".
+
+    Those that have three are left as they are. A grey, CMYK or transparent one, or one with a palette, is written anew
+    in its own format: PNG without loss, JPEG with hardly any. Transparency is dropped, as TensorFlow does when our
+    trainer reads it.
+    """
+    image = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG"))
+    if len(image.getbands()) == 3:
+        return encoded
+    if image.mode.startswith("I"):  # 16 bits, of which the upper eight count
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        rgb = Image.fromarray(grey).convert("RGB")
+    else:
+        rgb = image.convert("RGB")
+    written = io.BytesIO()
+    options: dict[str, Any] = {"quality": QUALITY} if image.format == "JPEG" else {}
+    rgb.save(written, image.format, **options)
+    return written.getvalue()
 
 
 def write_channels(store: Store, dataset: DatasetDocument, folder: Path) -> SageMakerData:

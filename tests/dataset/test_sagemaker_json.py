@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import doctest
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from include.dataset import sagemaker_json
 from include.dataset.__main__ import main
 from include.dataset.annotation import Box
 from include.dataset.sagemaker_by_hand import coco_to_sagemaker, voc_to_sagemaker
-from include.dataset.sagemaker_channels import SideMismatch, encoded_images, sagemaker_data, write_channels
+from include.dataset.sagemaker_channels import (
+    SideMismatch,
+    encoded_images,
+    sagemaker_data,
+    with_three_channels,
+    write_channels,
+)
 from include.dataset.sagemaker_json import BoxedImage, dense_classes, encode_annotation, encode_manifest_line
 from include.dataset.tfrecord_reading import DamagedRecord
 from include.store import Store
@@ -198,6 +207,33 @@ def test_a_dataset_becomes_four_channels_without_its_hold_out(dataset_store: Sto
         "label_width": 350,
     }
     assert data.train.without_boxes + data.validation.without_boxes <= 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "format", "loss"),
+    [("L", "jpeg", 4), ("CMYK", "jpeg", 8), ("L", "png", 0), ("LA", "png", 0), ("RGBA", "png", 0), ("P", "png", 0)],
+)
+def test_images_get_three_channels_and_keep_their_pixels(mode: str, format: str, loss: int) -> None:
+    file = io.BytesIO()
+    image = Image.open(io.BytesIO(encode(5))).convert(mode)
+    image.save(file, format)
+    expected = np.asarray(Image.open(io.BytesIO(file.getvalue())).convert("RGB"), np.int16)
+    made = Image.open(io.BytesIO(with_three_channels(file.getvalue())))
+    assert (made.mode, made.format, made.size) == ("RGB", format.upper(), (WIDTH, HEIGHT))
+    assert np.abs(np.asarray(made, np.int16) - expected).mean() <= loss
+
+
+def test_sixteen_bits_become_eight() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.arange(0, 2**16, 64, dtype=np.uint16).reshape(32, 32)).save(file, "png")
+    made = np.asarray(Image.open(io.BytesIO(with_three_channels(file.getvalue()))))
+    assert made.shape == (32, 32, 3)
+    assert made[:, :, 0].flatten().tolist() == [value >> 8 for value in range(0, 2**16, 64)]
+
+
+def test_what_has_three_channels_is_left_as_it_is() -> None:
+    for format in ("jpeg", "png"):
+        assert with_three_channels(encode(3, format=format)) == encode(3, format=format)
 
 
 def test_class_ids_stay_when_a_later_batch_brings_a_class(dataset_store: Store, tmp_path: Path) -> None:
