@@ -138,4 +138,6 @@ def aws(state: Path, *sagemaker_options: str) -> Iterator[Cloud]:
         )
 
 
-CLOUDS: Mapping[str, Callable[[Path], AbstractContextManager[Cloud]]] = MappingProxyType({"vertex": google})
+CLOUDS: Mapping[str, Callable[[Path], AbstractContextManager[Cloud]]] = MappingProxyType(
+    {"vertex": google, "sagemaker": aws}
+)

@@ -13,8 +13,7 @@ from include.aws_account import ALL_SERVICES, AwsAccount
 from include.settings import AwsSettings
 from include.store import Store
 from tests.standins.aws import ACCOUNT, REGION, aws_standin
-from tests.standins.sagemaker_client import SageMakerClient, boto3_client, sagemaker_standin
-from tests.standins.sagemaker_fixtures import trust
+from tests.standins.sagemaker_client import SageMakerClient, boto3_client, sagemaker_standin, trust
 from tests.training_jobs import counting_trainer
 from training_jobs.job import TrainingJob
 from training_jobs.sagemaker import SageMakerService
