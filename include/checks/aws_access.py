@@ -26,14 +26,17 @@ class Action:
     """One action of whoever submits.
 
     Attributes:
-        on: "jobs", "models", "transforms", "bucket", "objects", "role", "logs", or "all" where AWS knows no resource.
+        on: "jobs", "models", "transforms", "bucket", "objects", "answers" (objects that are removed again),
+            "role", "logs", or "all" where AWS knows no resource.
         calls: our calls that need it, by service and operation.
         policy: the document that grants it.
+        elsewhere: other documents that do, each with what it is done on there.
     """
 
     on: str
     calls: tuple[str, ...]
     policy: str = USER_POLICY
+    elsewhere: tuple[tuple[str, str], ...] = ()
 
 
 def _each(policy: str, on: str, *operations: str) -> dict[str, Action]:
@@ -64,7 +67,7 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         **_each(BUILTIN_POLICY, "models", *(_MODEL.format(verb) for verb in ("Create", "Describe", "Delete"))),
         **_each(BUILTIN_POLICY, "transforms", *(_TRANSFORM.format(verb) for verb in ("Create", "Describe", "Stop"))),
         **_each(SMOKE_POLICY, "jobs", "sagemaker:DeleteTrainingJob"),
-        "s3:DeleteObject": Action("objects", ("s3.DeleteObjects",), SMOKE_POLICY),
+        "s3:DeleteObject": Action("answers", ("s3.DeleteObjects",), BUILTIN_POLICY, ((SMOKE_POLICY, "objects"),)),
         **_each(CHECKS_POLICY, "role", "iam:GetRole"),
         **_each(
             CHECKS_POLICY,
@@ -117,6 +120,7 @@ def resources(facts: AwsFacts, on: str) -> list[str]:
         "transforms": [f"{sagemaker}:transform-job/{facts.namespace}-check"],
         "bucket": [f"arn:{partition}:s3:::{facts.bucket}"],
         "objects": [f"arn:{partition}:s3:::{facts.bucket}/{facts.prefix}/check"],
+        "answers": [f"arn:{partition}:s3:::{facts.bucket}/{facts.prefix}/predictions/check"],
         "role": [role],
         "logs": [f"arn:{partition}:logs:{facts.region}:{facts.account}:log-group:{LOGS}/TrainingJobs:log-stream:check"],
         "all": ["*"],

@@ -15,6 +15,7 @@ from include.dataset.obtain import canonical, data_name, obtain
 from include.laptop.present import say
 from include.pipeline_config.text_format import TextFormatError
 from include.pipeline_config.translation import read_pipeline_config
+from include.training_program import TRAINER, program_of
 
 LOOKED_AT = 1024  # bytes at the beginning of a file, to tell JSON from text format
 
@@ -37,7 +38,9 @@ def declare_collection(asked: argparse.Namespace) -> str:
             asked.weights if asked.weights in {"imagenet", "none"} else str(Path(asked.weights).resolve())
         )
     target: dict[str, Any] = {"preset": preset} | ({"training": training} if training else {})
-    fields: dict[str, Any] = {"source": source, "targets": dict.fromkeys(["local", *asked.targets], target)}
+    of_clouds = {"preset": preset}  # what our trainer is told means nothing to an algorithm of a cloud's own
+    targets = {name: target if program_of(name) is TRAINER else of_clouds for name in ["local", *asked.targets]}
+    fields: dict[str, Any] = {"source": source, "targets": targets}
     if asked.split:
         fields["split"] = asked.split
     if settings.put_collection(name, fields):

@@ -84,7 +84,7 @@ def declare(home: Path, sections: Mapping[str, Any], target: str, budget: float)
     with file.open("w") as sink:
         YAML().dump({"namespace": NAME, **sections, "collections": {}}, sink)
     os.environ |= {"LANNER_HOME": str(home), "LANNER_SETTINGS": str(file)}
-    asked = {"training": TRAINING, "preset": "sample", "budget": budget, "max_hours": MAX_HOURS}
+    asked = {"training": dict(TARGETS[target].training), "preset": "sample", "budget": budget, "max_hours": MAX_HOURS}
     settings.put_collection(COLLECTION, {"source": str(home / COLLECTION), "targets": {target: asked}})
 
 
@@ -123,14 +123,20 @@ class Smoke:
     Attributes:
         sections: of lanner.yaml that it needs, from those of the deployment, but apart from them in the cloud.
         remove: all that was made; returns what that was.
+        training: what differs from the preset "sample" of whatever trains there.
     """
 
     sections: Callable[[settings.Settings], dict[str, Any]]
     remove: Callable[[TrainingService], str]
+    training: Mapping[str, Any] = MappingProxyType(TRAINING)
 
 
 TARGETS: Mapping[str, Smoke] = MappingProxyType(
-    {"vertex": Smoke(_google, _remove_from_vertex), "sagemaker": Smoke(_aws, _remove_from_sagemaker)}
+    {
+        "vertex": Smoke(_google, _remove_from_vertex),
+        "sagemaker": Smoke(_aws, _remove_from_sagemaker),
+        "sagemaker_builtin": Smoke(_aws, _remove_from_sagemaker, MappingProxyType({"epochs": 1})),
+    }
 )
 
 

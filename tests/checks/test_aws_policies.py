@@ -19,6 +19,7 @@ WHERE = {  # what an action is done on, as the documents name it
     "transforms": "transform-job/NAMESPACE-*",
     "bucket": "arn:aws:s3:::BUCKET",
     "objects": "arn:aws:s3:::BUCKET/PREFIX/*",
+    "answers": "arn:aws:s3:::BUCKET/PREFIX/predictions/*",
     "role": "role/ROLE",
     "logs": "log-group:/aws/sagemaker/*",
     "all": "*",
@@ -39,6 +40,7 @@ def granted(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("policy", sorted({each.policy for each in ACTIONS.values()}))
 def test_a_policy_holds_exactly_what_the_calls_need_where_they_need_it(policy: str) -> None:
     wanted = {name: each.on for name, each in ACTIONS.items() if each.policy == policy}
+    wanted |= {name: dict(each.elsewhere)[policy] for name, each in ACTIONS.items() if policy in dict(each.elsewhere)}
     found = granted(policy)
     assert found.keys() == wanted.keys()
     for name, on in wanted.items():

@@ -19,7 +19,7 @@ SETTINGS = """\
 google: {bucket: our-bucket}
 collections:
   raccoon: {source: "images/{batch}", schedule: "0 0 * * *", start: "2026-11-01"}
-  digits: {source: images, targets: {local: {}, vertex: {machines: [{preset: t4}]}}}
+  digits: {source: images, targets: {local: {}, vertex: {machines: [{preset: t4}]}, sagemaker_builtin: {}}}
 """
 
 
@@ -44,6 +44,7 @@ def test_the_pipelines_are_there(dags: dict[str, DAG]) -> None:
         "plan_training",
         "train_local",
         "train_vertex",
+        "train_sagemaker_builtin",
         "compare_detectors",
         "setup_google",
         "export_model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ from include.store import Store
 from tests.dataset.http_server import serving
 
 
-def declare(data: str) -> str:
-    return declare_collection(Namespace(data=data, config=None, minutes=None, weights=None, split=None, targets=[]))
+def declare(data: str, **asked: Any) -> str:
+    usual = {"config": None, "minutes": None, "weights": None, "split": None, "targets": []}
+    return declare_collection(Namespace(data=data, **usual | asked))
 
 
 def test_an_archive_becomes_a_collection_that_can_be_ingested(lanner: Path) -> None:
@@ -55,3 +57,11 @@ def test_what_cannot_be_used_is_said_and_nothing_is_declared(lanner: Path) -> No
     with pytest.raises(settings.SettingsError, match=r"a\.zip cannot be unpacked"):
         declare(str(lanner / "a.zip"))
     assert settings.load().collections == {}
+
+
+def test_what_our_trainer_is_told_is_not_told_to_an_algorithm_of_a_cloud(lanner: Path) -> None:
+    write_sample(lanner / "pages", images=4)
+    name = declare(str(lanner / "pages"), minutes=2, targets=["sagemaker", "sagemaker_builtin"])
+    targets = settings.load().collection(name).targets
+    assert targets["local"].training == targets["sagemaker"].training == {"minutes": 2}
+    assert targets["sagemaker_builtin"].training == {}

@@ -32,8 +32,11 @@ def test_an_unknown_target_is_named_with_the_known_ones() -> None:
 def test_a_cloud_needs_its_settings(lanner: Path) -> None:
     with pytest.raises(settings.SettingsError, match="target vertex needs 'google:' with at least a bucket"):
         open_service("vertex")
-    with pytest.raises(settings.SettingsError, match="target sagemaker needs 'aws:' with at least a bucket and a role"):
-        open_service("sagemaker")
+    for name in ("sagemaker", "sagemaker_builtin"):
+        with pytest.raises(
+            settings.SettingsError, match=f"target {name} needs 'aws:' with at least a bucket and a role"
+        ):
+            open_service(name)
 
 
 def test_the_service_of_a_connection(lanner: Path, monkeypatch: pytest.MonkeyPatch) -> None:

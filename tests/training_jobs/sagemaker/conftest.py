@@ -21,7 +21,7 @@ from training_jobs.sagemaker import SageMakerService
 BUCKET = "lanner-sagemaker"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/trainer"
 QUICK = ("--starting", "0", "--grace", "1", "--upload", "0.2", "--recovery", "0")
-DETECTOR = ("--detector", '{"input_size": 64, "width": 0.25, "steps": 40}')  # of the built-in detection
+DETECTOR = ("--detector", '{"input_size": 64, "width": 0.25, "steps": 12}')  # of the built-in detection
 QUOTAS = tuple(
     option
     for machine in ("ml.m5.2xlarge", "ml.g4dn.xlarge", "ml.g6.xlarge")

@@ -235,7 +235,7 @@ def test_from_a_dataset_to_scores(
     """Trained by the stand-in, which answers for the hold-out with what it learned; nothing is left of that."""
     assert builtin.find_or_submit(asked).submitted
     assert not builtin.find_or_submit(asked).submitted
-    status = until(builtin, asked.name, ended, seconds=240)
+    status = until(builtin, asked.name, ended, seconds=480)
     assert status.succeeded, (status, standin.lines(asked.name))
     trained = builtin.collect(asked.name, tmp_path / "trained")
     summary = TrainingSummary.model_validate_json((trained / "summary.json").read_text())
