@@ -1,19 +1,22 @@
 """Files to a bucket of S3 and back: only what differs, several at a time, verified by checksum.
 
 boto3's transfer manager does the work; what is here decides what has to be done. Every upload carries the CRC-32 of the
-whole file, which S3 compares with what arrived and keeps, however many pieces it was sent in.
+whole file, which S3 compares with what arrived and keeps, however many pieces it was sent in. What is there already is
+told by its ETag, which a list has: usually the MD5 of what was sent. Only where it is not, as with a KMS key, S3 is
+asked for the CRC-32 of each.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.aws_account import AwsAccount, translated
 from training_jobs.transfer import WORKERS, Transfer, TransferDamaged, inside, summed
@@ -25,6 +28,14 @@ READ_BYTES = 1 << 20
 SENT_WHOLE = 64 << 20  # bytes up to which a file goes in one piece
 PIECE_BYTES = 16 << 20  # of larger ones; read from the file as they are sent
 REMOVED_AT_ONCE = 1000  # the most that S3 deletes in one call
+
+
+class Listed(NamedTuple):
+    """An object as a list has it."""
+
+    key: str
+    size: int  # bytes
+    etag: str  # without its quotation marks
 
 
 @dataclass(frozen=True)
@@ -47,28 +58,25 @@ class S3Bucket:
             say: told of every file that was sent.
 
         Raises:
-            TransferDamaged: an object's checksum is not its file's after it was sent.
+            TransferDamaged: an object is not there as it was sent.
         """
-        sizes = self._listed(files)
+        there = self._listed(files)
 
         def send(key: str) -> int | None:
             file = files[key]
-            checksum, size = crc32_of(file), file.stat().st_size
-            if sizes.get(key) == size and self._checksum(key) == checksum:
+            if key in there and self._is_same(there[key], file):
                 return None
             with translated(f"s3://{self.name}/{key}"):
-                extra = {"ChecksumCRC32": checksum, "ChecksumAlgorithm": "CRC32", **self._encryption}
+                extra = {"ChecksumCRC32": crc32_of(file), "ChecksumAlgorithm": "CRC32", **self._encryption}
                 self._transfers.upload(str(file), self.name, key, extra_args=extra).result()
-            if (found := self._checksum(key)) != checksum:
-                raise TransferDamaged(
-                    f"s3://{self.name}/{key} has CRC-32 {found}, {file} has {checksum}. Something else writes there, "
-                    "or the transfer was damaged; clear the task to send it again."
-                )
+            size = file.stat().st_size
             say(f"{key}: {size / 1e6:.1f} MB")
             return size
 
         with ThreadPoolExecutor(WORKERS) as pool:
-            return summed(pool.map(send, files))
+            moved = dict(zip(files, pool.map(send, files), strict=True))
+        self._check_arrived({key: size for key, size in moved.items() if size is not None})
+        return summed(moved.values())
 
     def download(self, prefix: str, into: Path, skip: Callable[[str], bool] = lambda _: False) -> Transfer:
         """Bring all objects below a prefix into a folder.
@@ -84,19 +92,19 @@ class S3Bucket:
         """
         start = prefix.rstrip("/") + "/"
         wanted = {
-            relative: size
-            for key, size in self.objects(start)
-            if (relative := key.removeprefix(start)) and not relative.endswith("/") and not skip(relative)
+            relative: each
+            for each in self.objects(start)
+            if (relative := each.key.removeprefix(start)) and not relative.endswith("/") and not skip(relative)
         }
 
         def fetch(relative: str) -> int | None:
-            file, key = inside(into, relative), start + relative
-            if file.is_file() and file.stat().st_size == wanted[relative] and self._checksum(key) == crc32_of(file):
+            file, there = inside(into, relative), wanted[relative]
+            if file.is_file() and self._is_same(there, file):
                 return None
-            self.fetch(key, file)
-            if (found := file.stat().st_size) != wanted[relative]:
+            self.fetch(there.key, file)
+            if (found := file.stat().st_size) != there.size:
                 file.unlink()
-                raise TransferDamaged(f"s3://{self.name}/{key} arrived with {found} bytes, not {wanted[relative]}.")
+                raise TransferDamaged(f"s3://{self.name}/{there.key} arrived with {found} bytes, not {there.size}.")
             return found
 
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -134,24 +142,20 @@ class S3Bucket:
             return False
         return True
 
-    def objects(self, prefix: str, delimiter: str = "") -> Iterator[tuple[str, int]]:
-        """Key and size of every object whose key begins with a prefix (and has no ``delimiter`` after it)."""
-        for each in self.listing(prefix, delimiter):
-            yield each["Key"], each["Size"]
-
-    def listing(self, prefix: str, delimiter: str = "") -> Iterator[dict[str, Any]]:
-        """The same as S3 lists them; ``ETag`` changes with the contents."""
+    def objects(self, prefix: str, delimiter: str = "") -> Iterator[Listed]:
+        """Every object whose key begins with a prefix (and has no ``delimiter`` after it)."""
         arguments = {"Prefix": prefix, **({"Delimiter": delimiter} if delimiter else {})}
         while True:
             answer = self._call("list_objects_v2", **arguments)
-            yield from answer.get("Contents", ())
+            for each in answer.get("Contents", ()):
+                yield Listed(each["Key"], each["Size"], each["ETag"].strip('"'))
             if not answer.get("IsTruncated"):
                 return
             arguments["ContinuationToken"] = answer["NextContinuationToken"]
 
     def remove(self, prefix: str) -> int:
         """Delete every object whose key begins with a prefix. Returns how many there were."""
-        keys = [key for key, _ in self.objects(prefix)]
+        keys = [each.key for each in self.objects(prefix)]
         for start in range(0, len(keys), REMOVED_AT_ONCE):
             some = [{"Key": key} for key in keys[start : start + REMOVED_AT_ONCE]]
             failed = self._call("delete_objects", Delete={"Objects": some, "Quiet": True}).get("Errors", [])
@@ -186,11 +190,29 @@ class S3Bucket:
             return None
         return None if answer.get("ChecksumType") == "COMPOSITE" else answer.get("ChecksumCRC32")
 
-    def _listed(self, keys: Iterable[str]) -> dict[str, int]:
-        """Size of those of these objects that there are, by one listing for each folder."""
+    def _is_same(self, there: Listed, file: Path) -> bool:
+        """Whether an object holds what a file does."""
+        if there.size != file.stat().st_size:
+            return False
+        return there.etag == etag_of(file) or self._checksum(there.key) == crc32_of(file)
+
+    def _check_arrived(self, sizes: Mapping[str, int]) -> None:
+        there = self._listed(sizes)
+        for key, size in sizes.items():
+            if key not in there or there[key].size != size:
+                found = f"has {there[key].size}" if key in there else "is not there; it had"
+                raise TransferDamaged(
+                    f"s3://{self.name}/{key} {found} bytes, {size} were sent. Something else writes there; clear the "
+                    "task to send it again."
+                )
+
+    def _listed(self, keys: Iterable[str]) -> dict[str, Listed]:
+        """Those of these objects that there are, by one listing for each folder."""
         wanted = set(keys)
         folders = {key.rpartition("/")[0] + "/" for key in wanted}
-        return {key: size for folder in sorted(folders) for key, size in self.objects(folder, "/") if key in wanted}
+        return {
+            each.key: each for folder in sorted(folders) for each in self.objects(folder, "/") if each.key in wanted
+        }
 
 
 def crc32_of(file: Path) -> str:
@@ -200,3 +222,20 @@ def crc32_of(file: Path) -> str:
         while block := opened.read(READ_BYTES):
             checksum = zlib.crc32(block, checksum)
     return base64.b64encode(checksum.to_bytes(4, "big")).decode()
+
+
+def etag_of(file: Path) -> str:
+    """The ETag that an object has that was sent from a local file as we send it, and is not encrypted by a KMS key."""
+    if file.stat().st_size < SENT_WHOLE:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, _md5).hexdigest()
+    whole, pieces = _md5(), 0
+    with file.open("rb") as opened:
+        while piece := opened.read(PIECE_BYTES):
+            whole.update(_md5(piece).digest())
+            pieces += 1
+    return f"{whole.hexdigest()}-{pieces}"
+
+
+def _md5(content: bytes = b"") -> hashlib._Hash:
+    return hashlib.md5(content, usedforsecurity=False)

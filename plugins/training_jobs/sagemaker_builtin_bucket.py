@@ -109,8 +109,8 @@ class BuiltinBucket(SageMakerBucket):
 
     def _objects(self, channels: Mapping[str, str]) -> dict[str, list[Any]]:
         """All that lies in the channels."""
-        listings = (self.bucket.listing(self.path(prefix)) for prefix in channels.values())
-        return {each["Key"]: [each["Size"], each["ETag"]] for listing in listings for each in listing}
+        lists = (self.bucket.objects(self.path(prefix)) for prefix in channels.values())
+        return {each.key: [each.size, each.etag] for listed in lists for each in listed}
 
     def _compare(self, objects: Objects, expected: list[str]) -> None:
         """A training would read whatever lies there."""

@@ -207,7 +207,7 @@ class BatchTransform:
         return True
 
     def _listed(self, name: str) -> list[str]:
-        return [key for key, _ in self.files.bucket.objects(self.files.path(f"predictions/{name}/output/"))]
+        return [each.key for each in self.files.bucket.objects(self.files.path(f"predictions/{name}/output/"))]
 
     def _last_lines(self, name: str) -> str:
         """The end of its log, where the algorithm says what was wrong."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from boto3.session import Session
-from tests.standins.aws import REGION, aws_standin
 
 from include.aws_account import ALL_SERVICES, AwsAccount
+from tests.standins.aws import REGION, aws_standin
 from training_jobs import s3_bucket
-from training_jobs.s3_bucket import S3Bucket, crc32_of
+from training_jobs.s3_bucket import S3Bucket, crc32_of, etag_of
 from training_jobs.transfer import Transfer, TransferDamaged
 
 
@@ -53,10 +53,20 @@ def test_only_what_differs_is_sent(bucket: S3Bucket, files: dict[str, Path]) -> 
     assert bucket.upload(files) == Transfer(0, 0, 4)
     files["lanner/data/a"].write_bytes(b"b" * 1000)  # as long as before
     assert bucket.upload(files) == Transfer(1, 1000, 3)
-    assert {key: bucket._checksum(key) for key, _ in bucket.objects("lanner/")} == {
+    assert {key: bucket._checksum(key) for key, _, _ in bucket.objects("lanner/")} == {
         key: crc32_of(file) for key, file in files.items()
     }
+    assert {each.etag for each in bucket.objects("lanner/")} == {etag_of(file) for file in files.values()}
     assert len(bucket.account.call("s3", "list_multipart_uploads", Bucket=bucket.name).get("Uploads", [])) == 0
+
+
+def test_where_etags_say_nothing_checksums_do(
+    bucket: S3Bucket, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a KMS key."""
+    bucket.upload(files)
+    monkeypatch.setattr(s3_bucket, "etag_of", lambda file: "of something else")
+    assert bucket.upload(files) == Transfer(0, 0, 4)
 
 
 def test_only_what_differs_is_fetched(bucket: S3Bucket, files: dict[str, Path], tmp_path: Path) -> None:
@@ -95,7 +105,9 @@ def test_what_another_wrote_meanwhile_is_noticed(
         return future
 
     monkeypatch.setattr(bucket._transfers, "upload", overtaken)
-    with pytest.raises(TransferDamaged, match=r"lanner/data/a has CRC-32 .* Something else writes there"):
+    with pytest.raises(
+        TransferDamaged, match=r"lanner/data/a has 10 bytes, 1000 were sent. Something else writes there"
+    ):
         bucket.upload({"lanner/data/a": files["lanner/data/a"]})
 
 
@@ -120,4 +132,4 @@ def test_all_below_a_prefix_is_removed(bucket: S3Bucket, files: dict[str, Path])
     bucket.upload(files)
     put(bucket, "lanner2/stays", b"x")
     assert bucket.remove("lanner/") == 4
-    assert [key for key, _ in bucket.objects("")] == ["lanner2/stays"]
+    assert [each.key for each in bucket.objects("")] == ["lanner2/stays"]

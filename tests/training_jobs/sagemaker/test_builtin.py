@@ -79,7 +79,7 @@ def put_made_up_model(service: SageMakerBuiltinService, name: str, files: dict[s
 
 def keys(service: SageMakerBuiltinService, folder: str = "") -> list[str]:
     start = service.files.path(folder)
-    return [key.removeprefix(service.files.path("")) for key, _ in service.files.bucket.objects(start)]
+    return [each.key.removeprefix(service.files.path("")) for each in service.files.bucket.objects(start)]
 
 
 # --- before it is paid

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.standins.sagemaker_client import SageMakerClient
 
 from include.documents import Reason, State
 from include.store import Store
+from tests.standins.sagemaker_client import SageMakerClient
 from tests.training_jobs.sagemaker.watching import ended, told, training, until
 from training_jobs.job import Refused, TrainingJob, pursue
 from training_jobs.sagemaker import SageMakerService
@@ -66,7 +66,7 @@ def test_the_holdout_is_never_sent(
     train = hashlib.sha256(store.read("toy/shards/train/1.tfrecord")).hexdigest()
     assert train in str(seen)
     assert holdout not in str(seen)
-    sent = [key for key, _ in service.files.bucket.objects(service.files.path(""))]
+    sent = [each.key for each in service.files.bucket.objects(service.files.path(""))]
     assert sent
     assert not [key for key in sent if "holdout" in key]
 
