@@ -61,7 +61,7 @@ def test_one_task_writes_and_all_have_numbers() -> None:
         (tf_config(CLUSTER, "worker", 1), "there is no worker 1 in its cluster"),
         (tf_config({"worker": ["a:1", "b:1"]}, "chief"), "there is no chief in its cluster"),
         (tf_config({"chief": ["a:1", "b:1"]}), "more than one chief"),
-        (tf_config(CLUSTER | OTHERS, "ps"), "this process is 'ps', and the trainer has no parameter servers"),
+        (tf_config(CLUSTER | OTHERS, "ps"), "this process is 'ps', which takes no part in training"),
         (tf_config(CLUSTER, "evaluator"), "this process is 'evaluator'"),
     ],
 )

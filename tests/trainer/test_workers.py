@@ -3,100 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from detector_trainer.checkpoints import checkpoint_path, read_checkpoint
-from detector_trainer.configuration import Configuration
+from detector_trainer.checkpoints import read_checkpoint
 from detector_trainer.training import train
+from tests.trainer.two_workers import Workers, end, small
 
 STEPS = 6
-
-
-@dataclass
-class Workers:
-    """A chief and a worker, whose outputs are folders of their own."""
-
-    folder: Path
-    configuration: Configuration
-    data: Path
-
-    @property
-    def output(self) -> Path:
-        return self.folder / "chief"
-
-    def start(self) -> dict[str, subprocess.Popen[str]]:
-        path = self.folder / "given.json"
-        self.configuration.write(path)
-        sockets = [socket.socket() for _ in range(2)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-        for each in sockets:
-            each.close()
-        cluster = {"chief": addresses[:1], "worker": addresses[1:]}
-        processes = {}
-        for kind in cluster:
-            arguments = ["--config", str(path), "--data", str(self.data), "--output", str(self.folder / kind)]
-            if checkpoint_path(self.output, "last").is_file():
-                arguments += ["--resume", str(self.output)]
-            config = {"cluster": cluster, "task": {"type": kind, "index": 0}, "environment": "cloud"}
-            processes[kind] = subprocess.Popen(
-                [sys.executable, "-m", "detector_trainer", *arguments],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TF_CONFIG": json.dumps(config)},
-                stdout=(self.folder / f"{kind}.log").open("a"),
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        return processes
-
-    def log(self) -> str:
-        return "\n".join((self.folder / f"{kind}.log").read_text()[-3000:] for kind in ("chief", "worker"))
 
 
 @pytest.fixture(scope="module")
 def workers(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """After a training in which the worker, not the chief, got SIGTERM, and which then was started again."""
-    import keras
-
     folder = tmp_path_factory.mktemp("workers")
-    weights = folder / "backbone.weights.h5"
-    keras.utils.set_random_seed(1)
-    keras.applications.MobileNet((64, 64, 3), alpha=0.1, include_top=False, weights=None).save_weights(weights)
-    # A frozen backbone, as after ImageNet: from scratch, rounding grows so fast that there is little to compare.
-    configuration = Configuration(
-        backbone="mobilenet_v1",
-        input_size=64,
-        width=0.1,
-        weights=str(weights),
-        freeze_below=13,
-        finest_stride=16,
-        steps=STEPS,
-        minutes=60,
-        batch_size=4,
-        warmup_steps=2,
-        evaluate_every=3,
-        checkpoint_every=1,
-        learning_rate=1e-3,
-    )
-    workers = Workers(folder, configuration, data)
+    workers = Workers(folder, small(folder, STEPS), data)
     processes = workers.start()
     try:
-        deadline = time.monotonic() + 300
-        while not checkpoint_path(workers.output, "last").is_file():
-            assert all(process.poll() is None for process in processes.values()), workers.log()
-            assert time.monotonic() < deadline, workers.log()
-            time.sleep(0.02)
+        workers.wait_for_checkpoint(processes)
         processes["worker"].send_signal(signal.SIGTERM)
         stopped = {kind: process.wait(120) for kind, process in processes.items()}
         assert stopped == {"chief": 75, "worker": 75}, workers.log()
@@ -105,9 +33,7 @@ def workers(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         assert finished == {"chief": 0, "worker": 0}, workers.log()
         yield workers
     finally:
-        for process in processes.values():
-            process.kill()
-            process.wait()
+        end(processes)
 
 
 def test_the_chief_alone_writes(workers: Workers) -> None:

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 import pytest
-from tests.standins.aws import REGION
 
 from include.aws_account import ALL_SERVICES, AwsAccount
+from tests.standins.aws import REGION
 from tests.training_jobs.sagemaker.conftest import account
 from training_jobs import sagemaker_log
 from training_jobs.sagemaker_log import GROUP, SageMakerLog

@@ -6,9 +6,10 @@ average of the weights when it did best on the validation images.
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ import numpy as np
 from detector_trainer.errors import BadInput
 
 AVERAGE = "average"  # the group of arrays that is evaluated and exported
+PROGRESS = "progress"  # the group of one text: how far the training is, as JSON
 Which = Literal["best", "last"]
 Groups = Mapping[str, Sequence[np.ndarray]]
 
@@ -38,8 +40,11 @@ def write_checkpoint(output: Path, which: Which, groups: Groups) -> None:
     temporary.replace(path)
 
 
-def read_checkpoint(output: Path, which: Which) -> dict[str, list[np.ndarray]]:
+def read_checkpoint(output: Path, which: Which, groups: Collection[str] = ()) -> dict[str, list[np.ndarray]]:
     """The lists of arrays that were written.
+
+    Args:
+        groups: names of those to read; none: all.
 
     Raises:
         BadInput: there is no such checkpoint, or it is damaged (not by a kill: writing is atomic).
@@ -47,16 +52,24 @@ def read_checkpoint(output: Path, which: Which) -> dict[str, list[np.ndarray]]:
     path = checkpoint_path(output, which)
     if not path.is_file():
         raise BadInput(f"{path} is missing; has the training in {output} come that far?")
-    groups: dict[str, list[np.ndarray]] = {}
+    found: dict[str, list[np.ndarray]] = {}
     try:
         with np.load(path, allow_pickle=False) as arrays:
             for key in arrays.files:  # in the order written
-                groups.setdefault(key.partition("/")[0], []).append(arrays[key])
+                group = key.partition("/")[0]
+                if not groups or group in groups:
+                    found.setdefault(group, []).append(arrays[key])
     except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
         raise BadInput(f"{path} is damaged ({error}). Remove {path.parent} to start again.") from error
-    return groups
+    return found
 
 
 def read_weights(output: Path, which: Which) -> list[np.ndarray]:
     """The averaged weights of a checkpoint, in the order of ``keras.Model.get_weights``."""
-    return read_checkpoint(output, which)[AVERAGE]
+    return read_checkpoint(output, which, [AVERAGE])[AVERAGE]
+
+
+def read_average(output: Path) -> tuple[int, list[np.ndarray]]:
+    """Of the last checkpoint the step, and the averaged weights. Raises as ``read_checkpoint``."""
+    groups = read_checkpoint(output, "last", [AVERAGE, PROGRESS])
+    return int(json.loads(str(groups[PROGRESS][0]))["step"]), groups[AVERAGE]

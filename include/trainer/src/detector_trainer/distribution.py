@@ -18,7 +18,8 @@ from typing import Any, Literal
 from detector_trainer.errors import BadInput
 
 TRAINING_TASKS = ("chief", "worker")
-OTHER_TASKS = ("ps", "evaluator")  # of a cluster; neither takes part in training
+EVALUATOR = "evaluator"
+OTHER_TASKS = ("ps", EVALUATOR)  # of a cluster; neither takes part in training
 LOCAL = "local"  # a TPU of this machine itself
 
 _TPU_DEVICES = ("/dev/accel0", "/dev/vfio/0")
@@ -111,8 +112,8 @@ def choose(environment: Mapping[str, str], *, gpus: int, has_tpu: bool) -> Found
     task = Task.read(environment)
     if task.kind not in TRAINING_TASKS:
         raise BadInput(
-            f"TF_CONFIG: this process is {task.kind!r}, and the trainer has no parameter servers and no evaluators: "
-            "its workers agree among themselves, and the chief evaluates. Ask for a chief and workers alone."
+            f"TF_CONFIG: this process is {task.kind!r}, which takes no part in training, and the trainer has no "
+            "parameter servers: its workers agree among themselves. Ask for a chief, workers and an evaluator alone."
         )
     if environment.get("KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS"):
         return Found("tpu", task)

@@ -21,6 +21,13 @@ BATCH = 16  # images
 CACHE_BYTES = 1 << 30  # of decoded images; validation sets that need more are decoded at every evaluation
 
 
+# COCO's twelve, in pycocotools' order: https://cocodataset.org/#detection-eval
+FIGURES = (
+    *("mAP", "mAP50", "mAP75", "mAP_small", "mAP_medium", "mAP_large"),
+    *("AR_1", "AR_10", "AR_100", "AR_small", "AR_medium", "AR_large"),
+)
+
+
 class Score(NamedTuple):
     """https://cocodataset.org/#detection-eval"""
 
@@ -45,6 +52,14 @@ class Evaluator:
         )
 
     def __call__(self) -> Score:
+        return coco_score(self._truth, self._detections())
+
+    def figures(self) -> dict[str, float | None]:
+        """All of ``FIGURES``; None where there is no object of that size."""
+        return coco_figures(self._truth, self._detections())
+
+    def _detections(self) -> np.ndarray:
+        """(n, 7) as ``coco_score`` takes them."""
         rows = []
         number = 0
         for batch in self._batches:
@@ -54,7 +69,7 @@ class Evaluator:
                 ymin, xmin, ymax, xmax = (boxes[:count] * _sides(self._annotations[number - 1])).T
                 ids = np.full(count, number)
                 rows.append(np.stack([ids, xmin, ymin, xmax - xmin, ymax - ymin, scores[:count], classes[:count]], -1))
-        return coco_score(self._truth, np.concatenate(rows))
+        return np.concatenate(rows)
 
     def standard_error(self, mAP: float) -> float:
         """How far off an mAP may be by the choice of the validation images: as a share of so many boxes."""
@@ -105,14 +120,26 @@ def ground_truth(annotations: Sequence[Annotation], label_map: dict[int, str]) -
 
 def coco_score(truth: COCO, detections: np.ndarray) -> Score:
     """Score of (n, 7) detections: image id, xmin, ymin, width, height, score, class id; 0 if there are none."""
-    if not len(detections):
-        return Score(0.0, 0.0)
+    figures = coco_figures(truth, detections)
+    return Score(figures["mAP"] or 0.0, figures["mAP50"] or 0.0)
+
+
+def coco_figures(truth: COCO, detections: np.ndarray) -> dict[str, float | None]:
+    """All of ``FIGURES`` for detections as ``coco_score`` takes them; None where there is no object of that size."""
     with _quiet():
-        evaluation = COCOeval(truth, truth.loadRes(detections), "bbox")
+        evaluation = COCOeval(truth, truth.loadRes(detections) if len(detections) else _nothing(truth), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return Score(float(evaluation.stats[0]), float(evaluation.stats[1]))
+    return {name: float(value) if value >= 0 else None for name, value in zip(FIGURES, evaluation.stats, strict=True)}
+
+
+def _nothing(truth: COCO) -> COCO:
+    """No detections; pycocotools' own way of reading them takes no empty list."""
+    found = COCO()
+    found.dataset = {**truth.dataset, "annotations": []}
+    found.createIndex()
+    return found
 
 
 def _sides(annotation: Annotation) -> np.ndarray:

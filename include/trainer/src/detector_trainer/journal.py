@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import tensorflow as tf
 from detector_trainer.anchors import decode
 from detector_trainer.detection import Detections
 from detector_trainer.evaluation import Score
-from detector_trainer.files import write_text
+from detector_trainer.files import append_line, read_lines, write_lines
 
 BOX_COLOUR = (255.0, 64.0, 0.0)
 SHOWN_SCORE = 0.3  # detections below it are not drawn
@@ -88,8 +87,7 @@ class Journal:
 
     def _write(self, step: int, **values: float | bool) -> None:
         line = {"time": round(time.time(), 3), "step": step, "steps": self._steps, **values}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self._path, line)
 
     def _scalars(self, step: int, values: dict[str, float]) -> None:
         with self._board.as_default():
@@ -99,13 +97,5 @@ class Journal:
 
     def _drop_after(self, step: int) -> None:
         """Forget lines of steps that will be done again, and a last line that a kill cut short."""
-        if not self._path.is_file():
-            return
-        kept = []
-        for line in self._path.read_text(encoding="utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-            except json.JSONDecodeError:
-                break
-        write_text(self._path, "".join(kept))
+        if self._path.is_file():
+            write_lines(self._path, [line for line in read_lines(self._path) if line["step"] <= step])

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from detector_trainer.anchors import Targets
-from detector_trainer.checkpoints import AVERAGE, read_checkpoint, write_checkpoint
+from detector_trainer.checkpoints import AVERAGE, PROGRESS, read_checkpoint, write_checkpoint
 from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.losses import count_matched, focal_loss, smooth_l1_loss
@@ -147,7 +147,7 @@ class Learner:
             "weights": self.detector.model.get_weights(),
             AVERAGE: self.average.model.get_weights(),
             "optimizer": [variable.numpy() for variable in self._optimizer_variables()],
-            "progress": [np.array(json.dumps(dataclasses.asdict(self.progress)))],
+            PROGRESS: [np.array(json.dumps(dataclasses.asdict(self.progress)))],
         }
         write_checkpoint(output, "last", groups)
 
@@ -168,4 +168,4 @@ class Learner:
                 variable.assign(value)
         except ValueError as error:
             raise BadInput(f"The checkpoint in {output} does not fit this configuration: {error}") from error
-        self.progress = Progress(**json.loads(str(groups["progress"][0])))
+        self.progress = Progress(**json.loads(str(groups[PROGRESS][0])))
