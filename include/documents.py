@@ -148,6 +148,7 @@ class MachineChoice(Record):
     preset: str  # of the target
     region: str = ""  # empty: the cloud's region of the deployment
     spot: bool = False
+    evaluator: str = ""  # preset of a machine beside it; empty: none
 
 
 class TargetPlan(Record):

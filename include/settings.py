@@ -67,6 +67,7 @@ class Machine(Part):
     preset: Name  # of the target: docs/google.md lists Vertex AI's, docs/aws.md SageMaker's
     region: str = ""  # empty: the cloud's region of this deployment
     spot: bool = False  # cheaper, and taken away when others pay more; the training goes on from its checkpoint
+    evaluator: Name | Literal[""] = ""  # preset of a machine beside it that evaluates each checkpoint; empty: none
 
 
 class TargetSettings(Part):

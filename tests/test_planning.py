@@ -89,6 +89,17 @@ def test_the_first_dataset_is_planned_with_its_whole_configuration(store: Store)
     assert planned.targets[0].configuration["augmentation"]["mirror"] is False
 
 
+def test_the_machines_are_planned_as_the_settings_name_them(store: Store) -> None:
+    machines = [{"preset": "tpu", "evaluator": "t4"}, {"preset": "l4", "spot": True}]
+    asked = CollectionSettings.model_validate({"source": "images", "targets": {"vertex": {"machines": machines}}})
+    planned, _ = plan_training(store, asked, "toy", "all", retrain=False)
+    [target] = planned.targets
+    assert [(each.preset, each.evaluator, each.spot) for each in target.machines] == [
+        ("tpu", "t4", False),
+        ("l4", "", True),
+    ]
+
+
 def test_nothing_is_planned_twice_once_it_has_succeeded(store: Store) -> None:
     first, _ = plan(store)
     report(store, first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from include.checks.google_facts import GoogleFacts
+from include.checks.google_machines import PRESETS
 from include.checks.rule import Fault, Rule
 
 VERTEX = "aiplatform.googleapis.com"
@@ -12,12 +13,13 @@ VERTEX = "aiplatform.googleapis.com"
 
 def _not_offered(facts: GoogleFacts) -> Iterable[Fault]:
     for region, name in dict.fromkeys(
-        (asked.region, name) for asked in facts.machines for name in asked.machine.in_compute_engine
+        (asked.region, name) for asked in facts.machines for name in asked.in_compute_engine
     ):
         if facts.offered.get((region, name)) is False:
-            presets = sorted({each.preset for each in facts.machines if name in each.machine.in_compute_engine})
+            asked = {preset for each in facts.machines for preset in each.presets}
+            presets = sorted(preset for preset in asked if name in PRESETS[preset].in_compute_engine)
             yield Fault(
-                f"Compute Engine has no {name} in {region}: Vertex AI cannot train on {', '.join(presets)} there.",
+                f"Compute Engine has no {name} in {region}: Vertex AI has no {', '.join(presets)} there.",
                 f"Look where there is one: gcloud compute {_listing(name)} list --filter=name={name} "
                 f"--project={facts.project}. Then change google.region, or the target's machines, in lanner.yaml.",
             )

@@ -166,7 +166,7 @@ def _offered(project: GoogleProject, machines: Iterable[AskedMachine], notes: No
     """
     regions: dict[str, set[str]] = {}
     for asked in machines:
-        for name in asked.machine.in_compute_engine:
+        for name in asked.in_compute_engine:
             regions.setdefault(name, set()).add(asked.region)
         if asked.machine.is_tpu:
             notes.all.append(f"machine {asked}: Compute Engine's lists have no TPUs")

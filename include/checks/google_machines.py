@@ -87,6 +87,21 @@ PRESETS: Mapping[str, Machine] = MappingProxyType(
 )
 
 
+def require_evaluator(name: str) -> None:
+    """Make sure that a preset can evaluate beside a training.
+
+    Raises:
+        ValueError: it is not one machine, or it is a TPU, which would have nothing to do.
+    """
+    machine, able = PRESETS[name], [each for each, one in PRESETS.items() if one.workers == 1 and not one.is_tpu]
+    if name not in able:
+        what = "a TPU" if machine.is_tpu else f"{machine.workers} machines"
+        raise ValueError(
+            f"evaluator is {name!r}, which is {what}; one machine evaluates, on its CPU or a GPU. Choose one of "
+            f"{', '.join(able)}."
+        )
+
+
 @dataclass(frozen=True)
 class AskedMachine:
     """A machine as lanner.yaml or a command line asks for it.
@@ -95,18 +110,33 @@ class AskedMachine:
         preset: one of ``PRESETS``.
         region: in which it would run.
         spot: is it taken away when others pay more?
+        evaluator: the preset of a machine beside it, of the same job and as much or little spot; empty: none.
     """
 
     preset: str
     region: str
     spot: bool = False
+    evaluator: str = ""
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """Of all machines that it takes."""
+        return (self.preset, self.evaluator) if self.evaluator else (self.preset,)
 
     @property
     def machine(self) -> Machine:
+        """That trains."""
         return PRESETS[self.preset]
 
+    @property
+    def in_compute_engine(self) -> tuple[str, ...]:
+        """As ``Machine.in_compute_engine``, of all machines."""
+        return tuple(dict.fromkeys(name for each in self.presets for name in PRESETS[each].in_compute_engine))
+
     def quota_use(self) -> Counter[str]:
-        return self.machine.quota_use(spot=self.spot)
+        """As ``Machine.quota_use``, of all machines together."""
+        return sum((PRESETS[each].quota_use(spot=self.spot) for each in self.presets), Counter())
 
     def __str__(self) -> str:
-        return f"{self.preset}{' (spot)' if self.spot else ''}"
+        beside = f" with evaluator {self.evaluator}" if self.evaluator else ""
+        return f"{self.preset}{beside}{' (spot)' if self.spot else ''}"

@@ -8,7 +8,7 @@ from include.checks.google import RULES
 from include.checks.google_bucket import create_bucket, describe
 from include.checks.google_facts import GoogleFacts
 from include.checks.google_gathering import gather
-from include.checks.google_machines import PRESETS, AskedMachine
+from include.checks.google_machines import PRESETS, AskedMachine, require_evaluator
 from include.checks.rule import Finding, check
 from include.google_project import GoogleProject
 from include.settings import GoogleSettings, Machine
@@ -20,14 +20,18 @@ def asked_machines(google: GoogleSettings, machines: Iterable[Machine]) -> list[
     """The machines of lanner.yaml, each in its region; of none, the first preset.
 
     Raises:
-        ValueError: there is no such preset.
+        ValueError: there is no such preset, or an evaluator is no single machine.
     """
     asked = [
-        AskedMachine(each.preset, each.region or google.region, each.spot) for each in tuple(machines) or (ANY_MACHINE,)
+        AskedMachine(each.preset, each.region or google.region, each.spot, each.evaluator)
+        for each in tuple(machines) or (ANY_MACHINE,)
     ]
     for each in asked:
-        if each.preset not in PRESETS:
-            raise ValueError(f"There is no machine preset {each.preset!r}; there are {', '.join(PRESETS)}.")
+        for name in each.presets:
+            if name not in PRESETS:
+                raise ValueError(f"There is no machine preset {name!r}; there are {', '.join(PRESETS)}.")
+        if each.evaluator:
+            require_evaluator(each.evaluator)
     return list(dict.fromkeys(asked))
 
 

@@ -167,4 +167,5 @@ def _machine(job: TrainingJob) -> str:
     if not job.machines:
         return f"{job.target}'s first machine"
     choice = job.machines[job.machine]
-    return " ".join(filter(None, [choice["preset"], choice.get("region"), "spot" if choice.get("spot") else ""]))
+    beside = f"with evaluator {choice['evaluator']}" if choice.get("evaluator") else ""
+    return " ".join(filter(None, [choice["preset"], beside, choice.get("region"), choice.get("spot") and "spot"]))

@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from include.checks.google_machines import require_evaluator
 from include.checks.google_setup import ANY_MACHINE, asked_machines, look
 from include.costs.prices import PriceList
 from include.documents import Reason, State
@@ -32,7 +33,7 @@ from training_jobs.job import JobHandle, JobStatus, LogPage, TrainingJob
 from training_jobs.vertex_bucket import VertexBucket, last_checkpointed
 from training_jobs.vertex_listing import NAMESPACE_LABEL, PREFIX_LABEL, VertexListing, region_of
 from training_jobs.vertex_log import new_lines
-from training_jobs.vertex_machines import preset
+from training_jobs.vertex_machines import VertexMachine, preset
 from training_jobs.vertex_states import LABEL, OWNER, status_of
 
 log = logging.getLogger(__name__)
@@ -80,9 +81,15 @@ class VertexService:
         known = []
         for asked in job.machines:
             try:
-                machine = preset(asked["preset"])
+                machine, *beside = _presets(asked)
             except ValueError as unknown:
                 faults.append(f"UNKNOWN_MACHINE: {unknown} Change machines in lanner.yaml.")
+                continue
+            try:
+                if beside:
+                    require_evaluator(asked["evaluator"])
+            except ValueError as unable:
+                faults.append(f"EVALUATOR: {asked['preset']}: {unable} Change machines in lanner.yaml.")
                 continue
             known.append(Machine(**asked))
             if machine.is_tpu and not self.settings.container:
@@ -127,9 +134,9 @@ class VertexService:
             self.jobs.cancel(job)
 
     def cost(self, job: TrainingJob, seconds: float) -> Decimal:
-        machine = self._machine(job)
-        region = self._region(job)
-        return self.prices.job(preset(machine["preset"]).priced, seconds, region, spot=bool(machine.get("spot")))
+        asked = self._machine(job)
+        pools = [pool for machine in _presets(asked) for pool in machine.priced]
+        return self.prices.job(pools, seconds, self._region(job), spot=bool(asked.get("spot")))
 
     def collect(self, name: str, into: Path) -> Path:
         """Fetch the trainer's output, except the checkpoints that only a resumption needs."""
@@ -147,17 +154,19 @@ class VertexService:
         arguments += ["--output", files.uri(f"{folder}/output")]
         if resume := last_checkpointed(self.all_files, job):
             arguments += ["--resume", resume]
-        machine = self._machine(job)
+        asked = self._machine(job)
+        machine, *beside = _presets(asked)
         scheduling: dict[str, Any] = {"timeout": f"{job.max_seconds:.0f}s"}
-        if machine.get("spot"):
+        if asked.get("spot"):
             scheduling["strategy"] = "SPOT"
         spec: dict[str, Any] = {
-            "workerPoolSpecs": preset(machine["preset"]).pools(
+            "workerPoolSpecs": machine.pools(
                 region,
                 arguments,
                 {OWNER: job.owner},
                 sdist=files.uri(files.sdist),
                 container=self.settings.container,
+                evaluator=next(iter(beside), None),
             ),
             "scheduling": scheduling,
             "baseOutputDirectory": {"outputUriPrefix": files.uri(f"{folder}/output")},
@@ -208,6 +217,11 @@ class VertexService:
 
     def _machine(self, job: TrainingJob) -> Mapping[str, Any]:
         return job.machines[job.machine] if job.machines else ANY_MACHINE.model_dump()
+
+
+def _presets(asked: Mapping[str, Any]) -> list[VertexMachine]:
+    """The machine that trains, and the one that evaluates beside it, if any. ``ValueError`` as ``preset``."""
+    return [preset(name) for name in (asked["preset"], asked.get("evaluator")) if name]
 
 
 def _is_unwanted(name: str) -> bool:

@@ -11,6 +11,7 @@ from include.checks import google_machines
 from include.costs.prices import WorkerPool
 
 MODULE = "detector_trainer"
+EVALUATORS = 3  # place of their pool in the list
 BOOT_DISK = MappingProxyType({"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100})  # the least that the service allows
 
 # Prebuilt containers by what they drive. The trainer wants TensorFlow 2.17, which was the newest of them when it ceased
@@ -29,16 +30,40 @@ class VertexMachine(google_machines.Machine):
         return [WorkerPool(self.machine_type, self.workers, self.accelerator or None, self.accelerators)]
 
     def pools(
-        self, region: str, arguments: Sequence[str], environment: Mapping[str, str], *, sdist: str, container: str
+        self,
+        region: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        sdist: str,
+        container: str,
+        evaluator: VertexMachine | None = None,
     ) -> list[dict[str, Any]]:
-        """``workerPoolSpecs``: a chief, and the other workers.
+        """``workerPoolSpecs``: a chief, the other workers, and the machine that evaluates.
+
+        The service tells each its part by the pool's place in the list, where a pool of nothing keeps a place free:
+        https://cloud.google.com/vertex-ai/docs/training/distributed-training
 
         Args:
             arguments: of the trainer.
             environment: of the trainer, besides what the service sets.
             sdist: the trainer's, in a bucket; for the prebuilt containers.
             container: an image that holds the trainer; empty: a prebuilt one.
+            evaluator: a machine for the same trainer; None: the chief alone evaluates.
         """
+        given = {"sdist": sdist, "container": container}
+        chief = self._pool(region, arguments, environment, **given)
+        pools = [{**chief, "replicaCount": "1"}]
+        if self.workers > 1:
+            pools.append({**chief, "replicaCount": str(self.workers - 1)})
+        if evaluator is not None:
+            pools += [{}] * (EVALUATORS - len(pools))
+            pools.append({**evaluator._pool(region, arguments, environment, **given), "replicaCount": "1"})
+        return pools
+
+    def _pool(
+        self, region: str, arguments: Sequence[str], environment: Mapping[str, str], *, sdist: str, container: str
+    ) -> dict[str, Any]:
         machine: dict[str, Any] = {"machineType": self.machine_type}
         if self.accelerator:
             machine |= {"acceleratorType": self.accelerator, "acceleratorCount": self.accelerators}
@@ -55,8 +80,7 @@ class VertexMachine(google_machines.Machine):
         spec = pool["containerSpec" if container else "pythonPackageSpec"]
         spec["args"] = list(arguments)
         spec["env"] = [{"name": name, "value": value} for name, value in environment.items()]
-        counts = [1] if self.workers == 1 else [1, self.workers - 1]
-        return [{**pool, "replicaCount": str(count)} for count in counts]
+        return pool
 
 
 PRESETS: Mapping[str, VertexMachine] = MappingProxyType(

@@ -184,6 +184,17 @@ def test_every_preset_takes_its_quota(spot: bool, prefix: str) -> None:
     }
 
 
+def test_an_evaluator_takes_its_part_of_the_quota() -> None:
+    common = f"{VERTEX}/custom_model_training"
+    asked = AskedMachine("cpu", "us-central1", evaluator="t4")
+    assert asked.quota_use() == {f"{common}_cpus": 16, T4_QUOTA: 1}
+    assert asked.in_compute_engine == ("n1-standard-8", "nvidia-tesla-t4")
+    [finding] = check(RULES, replace(SOUND, machines=(asked,), limits={("us-central1", f"{common}_cpus"): 15}))
+    assert finding.wrong.startswith(f"cpu with evaluator t4 takes 16 of {common}_cpus in us-central1;")
+    [finding] = check(RULES, replace(SOUND, machines=(asked,), offered={("us-central1", "nvidia-tesla-t4"): False}))
+    assert finding.wrong.endswith("Vertex AI has no t4 there.")
+
+
 def bucket(limit: str | None, **dimensions: str) -> dict[str, object]:
     return {"dimensions": dimensions} | ({} if limit is None else {"effectiveLimit": limit})
 

@@ -47,6 +47,25 @@ def test_a_sound_project_is_ready(rehearsed: Rehearsed, capsys: pytest.CaptureFi
     assert "Not checked" not in printed
 
 
+@pytest.mark.parametrize(
+    ("evaluator", "code", "said"),
+    [
+        ("t4", READY, f"Project {ID}, bucket gs://{BUCKET}, machines: cpu with evaluator t4 in us-central1."),
+        ("k80", WRONG, "error: There is no machine preset 'k80'"),
+        ("workers", WRONG, "error: evaluator is 'workers', which is 2 machines; one machine evaluates"),
+        ("tpu", WRONG, "error: evaluator is 'tpu', which is a TPU"),
+    ],
+)
+def test_the_evaluator_of_the_settings_is_looked_at(
+    rehearsed: Rehearsed, lanner: Path, capsys: pytest.CaptureFixture[str], evaluator: str, code: int, said: str
+) -> None:
+    machine = f"{{preset: cpu, evaluator: {evaluator}}}"
+    (lanner / "lanner.yaml").write_text(SETTINGS.replace("{preset: t4}", machine))
+    assert asked(rehearsed) == code
+    printed = capsys.readouterr()
+    assert (printed.out + printed.err).startswith(said)
+
+
 def test_everything_that_is_missing_is_said_at_once(rehearsed: Rehearsed, capsys: pytest.CaptureFixture[str]) -> None:
     project = rehearsed.project
     project.apis.remove("aiplatform.googleapis.com")

@@ -97,6 +97,42 @@ def test_every_replica_knows_the_cluster(
     assert len({*clusters[0]["chief"], *clusters[0]["worker"]}) == 3
 
 
+def test_an_evaluator_has_the_fourth_place_and_is_no_part_of_the_cluster(
+    vertex: VertexClient, make_job: Job, bucket: storage.Bucket, output: Path
+) -> None:
+    job = make_job(f"--environment=gs://{output}", "--print=here")
+    (chief,) = job["jobSpec"]["workerPoolSpecs"]
+    job["jobSpec"]["workerPoolSpecs"] += [{}, {}, chief]
+    name = vertex.create(job)["name"]
+    ended = vertex.reaches(name)
+    assert ended["state"] == SUCCEEDED, vertex.lines(name)
+    assert [bool(pool) for pool in ended["jobSpec"]["workerPoolSpecs"]] == [True, False, False, True]
+    configs = {}
+    for replica in ("workerpool0-0", "workerpool3-0"):
+        text = bucket.blob(f"{output.relative_to(bucket.name)}/{replica}.json").download_as_bytes()
+        configs[replica] = json.loads(json.loads(text)["TF_CONFIG"])
+    assert configs["workerpool0-0"]["task"] == {"type": "chief", "index": 0}
+    assert configs["workerpool3-0"]["task"] == {"type": "evaluator", "index": 0}
+    assert configs["workerpool0-0"]["cluster"] == configs["workerpool3-0"]["cluster"]
+    assert configs["workerpool0-0"]["cluster"].keys() == {"chief"}
+    said = {
+        entry["resource"]["labels"]["task_name"]
+        for entry in vertex.lines(name)
+        if entry.get("jsonPayload", {}).get("message") == "here"
+    }
+    assert said == {"workerpool0-0", "workerpool3-0"}
+
+
+def test_an_evaluator_that_fails_fails_the_job(vertex: VertexClient, make_job: Job, output: Path) -> None:
+    job = make_job(f"--wait=gs://{output}/never")
+    (chief,) = job["jobSpec"]["workerPoolSpecs"]
+    evaluator = chief | {"pythonPackageSpec": chief["pythonPackageSpec"] | {"args": ["--exit=3"]}}
+    job["jobSpec"]["workerPoolSpecs"] += [{}, {}, evaluator]
+    ended = vertex.reaches(vertex.create(job)["name"])
+    assert ended["state"] == FAILED
+    assert ended["error"]["message"].startswith("The replica workerpool3-0 exited with a non-zero status of 3.")
+
+
 def test_a_bad_exit_fails_the_job(vertex: VertexClient, make_job: Job) -> None:
     name = vertex.create(make_job("--complain=no such shard", "--exit=3"))["name"]
     ended = vertex.reaches(name)

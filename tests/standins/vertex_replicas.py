@@ -118,7 +118,10 @@ def end(replicas: Sequence[Replica], grace: float) -> None:
 
 
 def _cluster(addresses: dict[tuple[int, int], str], replica: tuple[int, int]) -> dict[str, str]:
-    """CLUSTER_SPEC for every job, TF_CONFIG for one with several replicas; evaluators are no part of the cluster."""
+    """CLUSTER_SPEC for every job, TF_CONFIG for one with several replicas.
+
+    Evaluators are no part of TF_CONFIG's cluster: https://cloud.google.com/ai-platform/training/docs/distributed-training-details
+    """
     pools: dict[str, list[str]] = {}
     tasks: dict[str, list[str]] = {}
     for (pool, _), address in addresses.items():

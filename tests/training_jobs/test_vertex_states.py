@@ -108,6 +108,15 @@ def test_every_preset_makes_worker_pools(name: str) -> None:
     assert own[0]["containerSpec"]["imageUri"] == "europe-docker.pkg.dev/p/r/trainer:1"
 
 
+@pytest.mark.parametrize(("name", "places"), [("cpu", [0, 3]), ("workers", [0, 1, 3]), ("tpu", [0, 3])])
+def test_an_evaluator_has_the_fourth_pool(name: str, places: list[int]) -> None:
+    pools = preset(name).pools("us-central1", ["--x"], {}, sdist="s", container="", evaluator=preset("t4"))
+    assert [place for place, pool in enumerate(pools) if pool] == places
+    assert pools[3]["machineSpec"]["acceleratorType"] == "NVIDIA_TESLA_T4"
+    assert "tf-gpu" in pools[3]["pythonPackageSpec"]["executorImageUri"]
+    assert (pools[3]["replicaCount"], pools[3]["pythonPackageSpec"]["args"]) == ("1", ["--x"])
+
+
 def test_regions_without_a_repository_take_the_american_one() -> None:
     assert prebuilt_container("southamerica-east1", gpu=False).startswith("us-docker.pkg.dev/")
 

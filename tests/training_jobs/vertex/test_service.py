@@ -122,6 +122,34 @@ def test_without_room_the_next_machine_is_tried_and_goes_on_from_the_checkpoint(
     assert not pursue(service, asked, insist=True).submitted
 
 
+def test_an_evaluator_is_a_machine_of_the_same_job(service: VertexService, job: TrainingJob) -> None:
+    asked = replace(job, machines=[{"preset": "workers", "evaluator": "t4"}])
+    assert asked.name == job.name
+    assert service.check(asked) == []
+    parts = [service.cost(replace(job, machines=[{"preset": name}]), 3600) for name in ("workers", "t4")]
+    assert service.cost(asked, 3600) == sum(parts)
+    service.find_or_submit(asked)
+    assert until(service, job.name, ended).state is State.SUCCEEDED
+    assert "evaluating" in service.log_pages({job.name: 0})[job.name].lines
+    [resource] = service.jobs.find([job.name]).values()
+    chief, worker, nothing, evaluator = resource["jobSpec"]["workerPoolSpecs"]
+    assert nothing == {}
+    assert (worker["replicaCount"], evaluator["replicaCount"]) == ("1", "1")
+    assert (chief["machineSpec"].get("acceleratorType"), evaluator["machineSpec"]["acceleratorType"]) == (
+        None,
+        "NVIDIA_TESLA_T4",
+    )
+    assert evaluator["pythonPackageSpec"]["args"] == chief["pythonPackageSpec"]["args"]
+
+
+def test_not_every_machine_can_evaluate(service: VertexService, job: TrainingJob) -> None:
+    unable = [{"preset": "cpu", "evaluator": name} for name in ("k80", "workers", "tpu")]
+    faults = service.check(replace(job, machines=unable))
+    assert [fault.partition(":")[0] for fault in faults] == ["UNKNOWN_MACHINE", "EVALUATOR", "EVALUATOR"]
+    assert "evaluator is 'workers', which is 2 machines" in faults[1]
+    assert "Choose one of cpu, t4, l4, a100, t4x4." in faults[2]
+
+
 def test_what_is_wrong_with_the_project_is_said_before_anything_is_sent(
     service: VertexService, job: TrainingJob, urls: dict[str, str], store: Store
 ) -> None:
