@@ -36,10 +36,10 @@ def bucket(params: dict[str, Any]) -> None:
 
 @task(trigger_rule="none_failed")
 def check(params: dict[str, Any]) -> None:
-    from training_jobs.google_setup import require_ready
+    from training_jobs.google_setup import look_at_project
 
     machine = "" if params["machine"] == AS_IN_SETTINGS else params["machine"]
-    require_ready(settings.load(), machine, spot=params["spot"])
+    look_at_project(settings.load(), machine, spot=params["spot"])
 
 
 if settings.load().google:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from include.checks.google_setup import asked_machines, look, make_missing_buckets, report
 from include.settings import GoogleSettings, Machine, Settings
 from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
-
-
-class NotReady(ValueError):
-    """The project lacks something; trying again does not help."""
+from training_jobs.readiness import require_ready
 
 
 def make_buckets(settings: Settings) -> None:
@@ -25,7 +22,7 @@ def make_buckets(settings: Settings) -> None:
         raise GoogleCallFailed("\n".join(facts.unknown))
 
 
-def require_ready(settings: Settings, machine: str = "", *, spot: bool = False) -> None:
+def look_at_project(settings: Settings, machine: str = "", *, spot: bool = False) -> None:
     """Print all that was found.
 
     Args:
@@ -33,8 +30,7 @@ def require_ready(settings: Settings, machine: str = "", *, spot: bool = False) 
         spot: of ``machine``.
 
     Raises:
-        NotReady: something is missing.
-        GoogleCallFailed: nothing could be learned.
+        NotReady, ConnectionError: as ``require_ready``.
         ValueError: ``spot`` without a machine, or a preset that there is not.
     """
     if spot and not machine:
@@ -42,12 +38,7 @@ def require_ready(settings: Settings, machine: str = "", *, spot: bool = False) 
     google, cloud = _opened(settings)
     machines = [Machine(preset=machine, spot=spot)] if machine else settings.machines("vertex")
     facts, findings = look(cloud, google, asked_machines(google, machines))
-    print(report(facts, findings))
-    if not facts.anything_known:
-        raise GoogleCallFailed("Nothing could be looked at; the log says why.")
-    if findings:
-        codes = ", ".join(dict.fromkeys(finding.code for finding in findings))
-        raise NotReady(f"Not ready for trainings: {codes}. The log says how to mend each.")
+    require_ready(report(facts, findings), findings, anything_known=facts.anything_known)
 
 
 def _opened(settings: Settings) -> tuple[GoogleSettings, GoogleCloud]:

@@ -18,13 +18,14 @@ from typing import Any
 
 from include.aws_account import AwsAccount, AwsCallFailed, QuotaExceeded
 from include.checks.aws_machines import PRESETS
+from include.checks.aws_setup import asked_instances, look
 from include.costs.prices import PriceList
 from include.documents import Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
 from include.settings import AwsSettings, Machine
 from include.store import Store
 from training_jobs.inputs import empty_sides
-from training_jobs.job import JobHandle, JobStatus, LogPage, Refused, TrainingJob
+from training_jobs.job import MAX_ATTEMPTS, JobHandle, JobStatus, LogPage, Refused, TrainingJob
 from training_jobs.sagemaker_bucket import SageMakerBucket, Staged, checkpoints
 from training_jobs.sagemaker_listing import SageMakerListing
 from training_jobs.sagemaker_log import SageMakerLog
@@ -37,6 +38,7 @@ LOCAL_CHECKPOINTS = "/opt/ml/checkpoints"
 WAIT_SECONDS = 500  # for spot machines, beyond the job's own limit; less than the waiting task grants besides
 VOLUME_GB, GB_FOR_EACH = 30, 3  # of a machine's disk, and for each GB of data besides
 NAMESPACE_TAG, PREFIX_TAG = "lanner_namespace", "lanner_prefix"
+log = logging.getLogger(__name__)
 
 
 class SageMakerService:
@@ -51,6 +53,7 @@ class SageMakerService:
     """
 
     first_preset = next(iter(PRESETS))  # where no machine is asked for
+    is_builtin = False  # does it train an algorithm of AWS's own?
 
     def __init__(
         self,
@@ -70,20 +73,28 @@ class SageMakerService:
     # --- what every target can do
 
     def check(self, job: TrainingJob) -> list[str]:
-        """What would make this job fail: a side without images, a machine that there is not, another region."""
+        """What would make this job fail: a side without images, a machine that there is not, an account not set up."""
         faults = empty_sides(self.files.store, job)
+        known = []
         for asked in job.machines:
             try:
                 preset(asked["preset"])
             except ValueError as unknown:
                 faults.append(f"UNKNOWN_MACHINE: {unknown} Change machines in lanner.yaml.")
+            else:
+                known.append(Machine(**asked))
             if (asked.get("region") or self.settings.region) != self.settings.region:
                 faults.append(
                     f"OTHER_REGION: a machine is to be in {asked['region']}, and SageMaker reads only buckets of the "
                     f"job's region, which is {self.settings.region}. Leave the machine's region out, or change "
                     "aws.region and aws.bucket in lanner.yaml."
                 )
-        return faults
+        instances = asked_instances(known or [Machine(preset=self.first_preset)], builtin=self.is_builtin)
+        own = [job.as_attempt(number).name for number in range(1, MAX_ATTEMPTS + 1)]
+        facts, findings = look(self.account, self.settings, instances, self.namespace, own)
+        for note in facts.unknown:
+            log.info("Not checked: %s", note)
+        return faults + [str(finding) for finding in findings]
 
     def find_or_submit(self, job: TrainingJob) -> JobHandle:
         """Find the job of this name or submit it.

@@ -14,9 +14,8 @@ from typing import Any
 
 from include.aws_account import AwsAccount
 from include.builtin_detector import hyperparameters
-from include.checks import aws_builtin, aws_capacity
-from include.checks.aws_facts import AwsFacts
-from include.checks.aws_instances import BUILTIN_FAMILIES, AskedInstance, builtin_image
+from include.checks import aws_builtin
+from include.checks.aws_instances import BUILTIN_FAMILIES, builtin_image
 from include.checks.rule import check
 from include.costs.prices import PriceList, WorkerPool
 from include.dataset.sagemaker_channels import sagemaker_data
@@ -41,13 +40,13 @@ BUILTIN_PRESETS: Mapping[str, SageMakerMachine] = MappingProxyType(
         if machine.gpus and machine.workers == 1 and machine.instance_type.rpartition(".")[0] in BUILTIN_FAMILIES
     }
 )
-LOOKED_AT = frozenset({"INSTANCE_FOR_BUILTIN", "IMAGE"})  # of the rules about a region's machines
 
 
 class SageMakerBuiltinService(SageMakerService):
     """Training jobs of the built-in detector (``TrainingService``), and its answers (``PredictingService``)."""
 
     first_preset = next(iter(BUILTIN_PRESETS))
+    is_builtin = True
     files: BuiltinBucket
 
     def __init__(
@@ -63,16 +62,8 @@ class SageMakerBuiltinService(SageMakerService):
 
     def check(self, job: TrainingJob) -> list[str]:
         """What would make this job fail, the chapter's four among it: see ``include.checks.aws_builtin``."""
-        faults = super().check(job)
-        types = [PRESETS[each["preset"]].instance_type for each in job.machines if each["preset"] in PRESETS]
-        asked = AwsFacts(
-            self.settings.region,
-            self.settings.bucket,
-            self.settings.role,
-            tuple(AskedInstance(name, builtin=True) for name in types or [PRESETS[self.first_preset].instance_type]),
-        )
-        faults += map(str, check([rule for rule in aws_capacity.RULES if rule.code in LOOKED_AT], asked))
-        return faults + [str(finding) for finding in check(aws_builtin.RULES, self._as_asked(job))]
+        findings = check(aws_builtin.RULES, self._as_asked(job))
+        return super().check(job) + [str(finding) for finding in findings]
 
     def collect(self, name: str, into: Path) -> Path:
         """The model in ``mxnet``, and what the log says of its training in our trainer's files."""
