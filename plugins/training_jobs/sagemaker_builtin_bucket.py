@@ -57,9 +57,9 @@ class BuiltinBucket(SageMakerBucket):
         channels, record = self.channels(job), self.path(f"staged/{Path(data_folder(job)).name}.json")
         objects = self._objects(channels)
         if not objects or self._recorded(record) != _as_record(data, objects):
-            moved = self._send(dataset, channels, say)
+            sent = self._send(dataset, channels, say)
             objects = self._objects(channels)
-            self._compare(objects, moved)
+            self._compare(objects, sent)
             self._write(record, _as_record(data, objects))
         else:
             say(f"{self.uri('')}: 0 files moved, {len(objects)} were there")
@@ -95,8 +95,10 @@ class BuiltinBucket(SageMakerBucket):
             unpack(archive, into / MODEL)
         return into
 
-    def _send(self, dataset: DatasetDocument, channels: Mapping[str, str], say: Callable[[str], None]) -> list[str]:
-        """Write all files and bring those that differ. Returns all keys."""
+    def _send(
+        self, dataset: DatasetDocument, channels: Mapping[str, str], say: Callable[[str], None]
+    ) -> dict[str, int]:
+        """Write all files and bring those that differ. Returns the size of each by its key."""
         with TemporaryDirectory() as folder:
             write_channels(self.store, dataset, Path(folder))
             files = {
@@ -105,21 +107,22 @@ class BuiltinBucket(SageMakerBucket):
                 for file in (Path(folder) / name).iterdir()
             }
             say(f"{self.uri('')}: {self.bucket.upload(files)}")
-        return sorted(files)
+            return {key: file.stat().st_size for key, file in files.items()}
 
     def _objects(self, channels: Mapping[str, str]) -> dict[str, list[Any]]:
         """All that lies in the channels."""
         lists = (self.bucket.objects(self.path(prefix)) for prefix in channels.values())
         return {each.key: [each.size, each.etag] for listed in lists for each in listed}
 
-    def _compare(self, objects: Objects, expected: list[str]) -> None:
+    def _compare(self, objects: Objects, expected: Mapping[str, int]) -> None:
         """A training would read whatever lies there."""
-        if sorted(objects) != expected:
-            odd = sorted(set(objects).symmetric_difference(expected))
+        there = {key: size for key, (size, _) in objects.items()}
+        if there != expected:
+            odd = sorted(dict(there.items() ^ expected.items()))
             raise TransferDamaged(
                 f"s3://{self.settings.bucket} should hold {len(expected)} objects for this job and holds "
-                f"{len(objects)}; {odd[0]} is one that is missing, or should not be there. Remove what is not ours "
-                "there, then clear the task."
+                f"{len(objects)}; {odd[0]} is one that is missing, is another, or should not be there. Remove "
+                "what is not ours there, then clear the task."
             )
 
     def _recorded(self, key: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ from include.documents import DatasetDocument, PlanDocument, State, TrainingSumm
 from include.results import MXNET, folder_of, history_of, score_model
 from include.settings import AwsSettings, Settings, Thresholds
 from include.store import Store
+from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.standins.sagemaker_client import SageMakerClient
 from tests.toy_collection import ToyImage, make_images
 from tests.toy_dataset import put_dataset
@@ -27,6 +29,7 @@ from training_jobs import predicting
 from training_jobs.job import PredictingService, TrainingJob
 from training_jobs.sagemaker_answers import PredictionFailed
 from training_jobs.sagemaker_builtin import BUILTIN_PRESETS, SageMakerBuiltinService
+from training_jobs.sagemaker_transform import BatchTransform
 from training_jobs.targets import open_service
 from training_jobs.transfer import TransferDamaged
 
@@ -323,6 +326,44 @@ def test_one_that_goes_on_for_ever_is_stopped(
         builtin.predict(modelled, written(tmp_path, make_images(1, seed=4)), [1, 2, 3], lambda *_: None)
     found = builtin.account.call("sagemaker", "describe_transform_job", TransformJobName=f"{modelled}-score")
     assert found["TransformJobStatus"] == "Stopped"
+    assert nothing_left(builtin, modelled)
+
+
+@pytest.mark.parametrize("call", ["CreateModel", "CreateTransformJob", "DeleteModel", "DescribeTransformJob"])
+def test_a_lost_answer_is_no_second_transform(
+    builtin: SageMakerBuiltinService, modelled: str, urls: dict[str, str], tmp_path: Path, call: str
+) -> None:
+    """boto3 asks again, and hears that it is done already."""
+    with proxy_standin(tmp_path / "proxy", urls["sagemaker"]) as proxy:
+        through = account(urls | {"sagemaker": proxy.url})
+        service = SageMakerBuiltinService(through, builtin.settings, builtin.files.store, builtin.namespace)
+
+        def lose(**_: Any) -> None:
+            if not control(proxy.url, "rules"):
+                rule(proxy.url, fault="lost", count=1)
+
+        through.client("sagemaker").meta.events.register(f"before-send.sagemaker.{call}", lose)
+        with pytest.raises(PredictionFailed, match="is Failed"):
+            service.predict(modelled, written(tmp_path, make_images(1, seed=4)), [1, 2, 3], lambda *_: None)
+        assert control(proxy.url, "rules")[0]["struck"] == 1
+    transforms = builtin.account.call("sagemaker", "list_transform_jobs", NameContains=modelled)
+    assert len(transforms["TransformJobSummaries"]) == 1
+    assert nothing_left(builtin, modelled)
+
+
+def test_one_that_runs_already_is_found(
+    builtin: SageMakerBuiltinService, modelled: str, standin: SageMakerClient, tmp_path: Path
+) -> None:
+    """As after a worker's death: what it had begun is waited for, and removed."""
+    standin.control("next", {"hold": "Starting"})
+    dead = BatchTransform(
+        builtin.account, builtin.settings, builtin.files, modelled, builtin._image(gpu=False)["TrainingImage"]
+    )
+    images = written(tmp_path, make_images(1, seed=4))
+    dead._submit(f"{modelled}-score", builtin.files.uri(builtin.files.model(modelled)), images, payload=6)
+    threading.Timer(2.0, standin.control, ("release", {})).start()
+    with pytest.raises(PredictionFailed, match=f"{modelled}-score is Failed"):
+        builtin.predict(modelled, images, [1, 2, 3], lambda *_: None)
     assert nothing_left(builtin, modelled)
 
 
