@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -128,7 +128,7 @@ class Smoke:
 
     sections: Callable[[settings.Settings], dict[str, Any]]
     remove: Callable[[TrainingService], str]
-    training: Mapping[str, Any] = MappingProxyType(TRAINING)
+    training: Mapping[str, Any] = field(default_factory=lambda: TRAINING)
 
 
 TARGETS: Mapping[str, Smoke] = MappingProxyType(
