@@ -9,16 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from include.checks.aws_capacity import ECR
 from include.checks.aws_facts import AwsFacts
 from include.checks.rule import Fault, Rule
 
 SERVICE = "sagemaker.amazonaws.com"
+AWS_CONTAINERS = "763104351884"  # whose registry has AWS's containers, in most regions
 LOGS = "/aws/sagemaker"  # what the names of SageMaker's log groups begin with
 
 # Documents in docs/policies.
 USER_POLICY, BUILTIN_POLICY, CHECKS_POLICY = "aws-submit.json", "aws-builtin.json", "aws-checks.json"
 ENDPOINT_POLICY, SMOKE_POLICY = "aws-endpoint.json", "aws-smoke.json"
-ROLE_POLICY, ROLE_TRUST = "aws-job-role.json", "aws-job-role-trust.json"
+ROLE_POLICY, ROLE_TRUST, ROLE_EXTRAS = "aws-job-role.json", "aws-job-role-trust.json", "aws-job-role-extras.json"
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,10 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
 )
 FREE_CALLS = frozenset({"sts.GetCallerIdentity"})  # that need no permission
 
-# What the job itself does. Of its own images ECR needs more; AWS's are fetched by AWS's own credentials.
+# What the job itself does. It is the role that fetches the image, AWS's TensorFlow container, too; only those of the
+# built-in algorithms are fetched by AWS itself.
 # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms
+# https://github.com/aws/deep-learning-containers/issues/759
 ROLE_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "s3:ListBucket": "bucket",
@@ -99,6 +103,10 @@ ROLE_ACTIONS: Mapping[str, str] = MappingProxyType(
         "logs:DescribeLogStreams": "logs",
         "logs:PutLogEvents": "logs",
         "cloudwatch:PutMetricData": "all",
+        "ecr:GetAuthorizationToken": "all",
+        "ecr:BatchCheckLayerAvailability": "image",
+        "ecr:GetDownloadUrlForLayer": "image",
+        "ecr:BatchGetImage": "image",
     }
 )
 
@@ -122,9 +130,22 @@ def resources(facts: AwsFacts, on: str) -> list[str]:
         "objects": [f"arn:{partition}:s3:::{facts.bucket}/{facts.prefix}/check"],
         "answers": [f"arn:{partition}:s3:::{facts.bucket}/{facts.prefix}/predictions/check"],
         "role": [role],
+        "image": [f"arn:{partition}:ecr:{facts.region}:{_repository(facts.image)}"],
         "logs": [f"arn:{partition}:logs:{facts.region}:{facts.account}:log-group:{LOGS}/TrainingJobs:log-stream:check"],
         "all": ["*"],
     }[on]
+
+
+def _repository(image: str) -> str:
+    """ECR's repository of an image, with the account whose it is; without an image of our own, AWS's for TensorFlow.
+
+    >>> _repository("123456789012.dkr.ecr.eu-west-1.amazonaws.com/lanner/trainer:1")
+    '123456789012:repository/lanner/trainer'
+    """
+    found = ECR.fullmatch(image)
+    if not found:
+        return f"{AWS_CONTAINERS}:repository/tensorflow-training"
+    return f"{found['account']}:repository/{found['image'].partition('@')[0].partition(':')[0]}"
 
 
 def partition_of(region: str) -> str:
@@ -182,6 +203,8 @@ def _role_missing(facts: AwsFacts) -> Iterable[Fault]:
             remedy,
         )
     if rest := sorted(missing - {"s3:ListBucket"}):
+        if facts.image and "ecr:BatchGetImage" in rest:
+            remedy += f" {facts.image} needs the statement OwnImage of docs/policies/{ROLE_EXTRAS} besides."
         yield Fault(f"Jobs would run as {facts.role_name}, which lacks {', '.join(rest)}.", remedy)
 
 

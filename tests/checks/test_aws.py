@@ -9,7 +9,7 @@ import pytest
 
 from include.checks import aws_access, aws_instances, aws_simulation
 from include.checks.aws import RULES, AwsFacts
-from include.checks.aws_access import needed
+from include.checks.aws_access import needed, resources
 from include.checks.aws_facts import Quota
 from include.checks.aws_instances import BUILTIN_REGISTRIES, AskedInstance, builtin_image, known_types
 from include.checks.aws_machines import PRESETS
@@ -119,6 +119,16 @@ def test_a_role_without_list_bucket_is_told_apart_from_data_that_is_not_there() 
     found = check(RULES, replace(SOUND, role_missing=frozenset({"s3:ListBucket", "logs:PutLogEvents"})))
     assert ["No S3 objects found" in finding.wrong for finding in found] == [True, False]
     assert "lacks s3:ListBucket on our-bucket" in found[0].wrong
+
+
+def test_a_role_may_fetch_the_image_that_is_trained_in() -> None:
+    aws, ours = (resources(replace(SOUND, image=image), "image") for image in ("", IMAGE))
+    assert aws == ["arn:aws:ecr:eu-west-1:763104351884:repository/tensorflow-training"]
+    assert ours == ["arn:aws:ecr:eu-west-1:123456789012:repository/lanner/trainer"]
+    [finding] = check(RULES, replace(SOUND, role_missing=frozenset({"ecr:BatchGetImage"})))
+    assert "OwnImage of docs/policies/aws-job-role-extras.json" in finding.remedy
+    [finding] = check(RULES, replace(SOUND, image="", role_missing=frozenset({"ecr:BatchGetImage"})))
+    assert "OwnImage" not in finding.remedy
 
 
 def test_a_role_that_there_is_not_is_made_with_its_trust_and_its_policy() -> None:
