@@ -106,8 +106,8 @@ def test_airflow_understands_the_connections(
     assert cloud.caller == (f"airflow@{ID}.iam.gserviceaccount.com" if "key_path" in extra else "")
 
 
-@pytest.mark.parametrize("page", ["google.md", "deployment.md"])
+@pytest.mark.parametrize("page", ["google.md", "aws.md", "policies/README.md", "from_the_chapter.md", "deployment.md"])
 def test_linked_files_exist(page: str) -> None:
-    links = set(re.findall(r"\]\(([^)#:]+)\)", (DOCS / page).read_text()))
+    links = set(re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (DOCS / page).read_text()))
     assert links
-    assert {link for link in links if not (DOCS / link).exists()} == set()
+    assert {link for link in links if not ((DOCS / page).parent / link).exists()} == set()
