@@ -10,6 +10,7 @@ import pytest
 from include.documents import ResultDocument
 from tests.faults.databases import CLOUD_TARGETS, POSTGRES, SQLITE, running_postgres
 from tests.faults.deployment import Deployment
+from tests.faults.jobs import STANDIN_OPTIONS
 from tests.faults.training import COLLECTION, Training, assert_whole, declare
 from tests.standins.clouds import CLOUDS, NoStandin
 
@@ -22,7 +23,8 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(running_postgres()) if database == "postgres" else None
         try:
-            cloud = stack.enter_context(CLOUDS[target](folder / "standins")) if target in CLOUDS else None
+            options = STANDIN_OPTIONS.get(target, ())
+            cloud = stack.enter_context(CLOUDS[target](folder / "standins", *options)) if target in CLOUDS else None
         except NoStandin as why:
             pytest.skip(str(why))
         deployment = Deployment(folder, url, target, cloud)

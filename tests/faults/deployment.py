@@ -241,7 +241,8 @@ class Deployment:
         statement = "select run_id from dag_run where dag_id = :dag and state in ('running', 'queued')"
         for row in self.rows(statement):
             self.mark_failed(row.run_id)
-        until(lambda: not self.rows(statement), 120, "the end of all trainings")
+        until(lambda: not self.rows(statement), 120, "the end of all runs")
+        until(lambda: not self.jobs.processes(), 60 + self.jobs.grace, "the end of all trainings")
 
     def first_training_run(self) -> str:
         return self.rows("select run_id from dag_run where dag_id = :dag order by id limit 1")[0].run_id

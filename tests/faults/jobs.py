@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -13,11 +14,21 @@ from typing import Protocol
 import psutil
 
 from include.laptop.leftovers import RUNNER, TRAINER, processes_of
+from tests.standins import sagemaker_status
+from tests.standins.aws import REGION
 from tests.standins.clouds import BUCKET, Cloud
+from tests.standins.sagemaker_client import SageMakerClient, boto3_client
 from tests.standins.vertex_client import VertexClient
 from tests.standins.vertex_status import CANCELLED, CANCELLING
 from tests.standins.vertex_status import read as read_status
 from training_jobs.vertex_states import LABEL
+
+CHECKPOINT = "checkpoints/last/state.npz"
+GRACE = 20.0  # seconds; SageMaker grants 120
+STOPPED = frozenset({sagemaker_status.STOPPING, sagemaker_status.STOPPED})
+STANDIN_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({"sagemaker": ("--grace", f"{GRACE:g}")})
+
+Output = Callable[[str], bytes | None]  # a file that a trainer wrote, by its name; None: there is none
 
 
 @dataclass(frozen=True)
@@ -25,31 +36,35 @@ class Attempt:
     """One job.
 
     Attributes:
-        output: where its trainer writes.
+        output: what its trainer has written until now.
+        kept: what of that is left if its machine is gone in this moment.
         log: its whole log, or a part of it that has what resumptions say.
     """
 
     name: str
-    output: Path
+    output: Output
+    kept: Output
     cancelled: bool
     log: Callable[[], str]
 
-    @property
-    def checkpoint(self) -> Path:
-        return self.output / "checkpoints" / "last" / "state.npz"
+    def has_checkpoint(self) -> bool:
+        return self.kept(CHECKPOINT) is not None
 
     def steps(self) -> list[int]:
         """The steps whose loss it wrote down."""
-        try:
-            lines = (self.output / "metrics.jsonl").read_text().splitlines()
-        except FileNotFoundError:
-            return []
+        lines = (self.output("metrics.jsonl") or b"").decode().splitlines()
         whole = [json.loads(line) for line in lines if line.endswith("}")]
         return [line["step"] for line in whole if "loss" in line]
 
 
 class Jobs(Protocol):
-    """All jobs of a deployment on one target."""
+    """All jobs of a deployment on one target.
+
+    Attributes:
+        grace: seconds for which one that its service has told to stop may go on.
+    """
+
+    grace: float
 
     def attempts(self, prefix: str) -> list[Attempt]:
         """Jobs that were really submitted and whose names begin so, the first one first."""
@@ -75,14 +90,17 @@ class LocalJobs:
         folder: of the deployment.
     """
 
+    grace = 0.0
+
     def __init__(self, folder: Path, cloud: Cloud | None) -> None:
         self.home, self.jobs = folder / "airflow", folder / "state" / "jobs"
 
     def attempts(self, prefix: str) -> list[Attempt]:
         folders = sorted(file.parent for file in self.jobs.glob(f"{prefix}-a*/started"))
         return [
-            Attempt(each.name, each / "output", (each / "cancel").exists(), (each / "log.txt").read_text)
+            Attempt(each.name, output, output, (each / "cancel").exists(), (each / "log.txt").read_text)
             for each in folders
+            for output in [files_in(each / "output")]
         ]
 
     def processes(self) -> list[psutil.Process]:
@@ -97,6 +115,8 @@ class LocalJobs:
 class VertexJobs:
     """Custom jobs of the stand-in."""
 
+    grace = 0.0
+
     def __init__(self, folder: Path, cloud: Cloud | None) -> None:
         assert cloud is not None
         self.state, self.url = cloud.standins["vertex"].state, cloud.standins["vertex"].url
@@ -108,19 +128,14 @@ class VertexJobs:
             if not name.rpartition("-a")[0].startswith(prefix):
                 continue
             cancelled = (folder / "cancel").exists() or read_status(folder)["state"] in {CANCELLED, CANCELLING}
-            output = folder / "gcs" / BUCKET / "lanner" / "jobs" / name / "output"
+            output = files_in(folder / "gcs" / BUCKET / "lanner" / "jobs" / name / "output")
             log = (self.state / "logs" / f"{folder.name}.jsonl").read_text
             if name not in found or found[name].cancelled:  # a twin was cancelled
-                found[name] = Attempt(name, output, cancelled, log)
+                found[name] = Attempt(name, output, output, cancelled, log)
         return [found[name] for name in sorted(found)]
 
     def processes(self) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE and process.cwd().startswith(str(self.state / "jobs")):
-                    found.append(process)
-        return found
+        return processes_in(self.state / "jobs")
 
     def lose(self, attempt: Attempt) -> None:
         for process in self.processes():  # it was held; what the service takes away it does not hold
@@ -136,7 +151,88 @@ class VertexJobs:
             yield file.parent, json.loads(file.read_text())
 
 
-JOBS: Mapping[str, Callable[[Path, Cloud | None], Jobs]] = MappingProxyType({"local": LocalJobs, "vertex": VertexJobs})
+class SageMakerJobs:
+    """Training jobs of the stand-in, whose trainer is a script of AWS's container.
+
+    What a trainer wrote is on its machine's disk until the job has ended; a copy that the service makes every second
+    is in the bucket. A script never hears that it is to stop: it goes on until the service kills it.
+    """
+
+    grace = GRACE
+
+    def __init__(self, folder: Path, cloud: Cloud | None) -> None:
+        assert cloud is not None
+        standin, emulator = cloud.standins["sagemaker"], cloud.standins["aws"]
+        self.jobs = standin.state / "jobs"
+        self.client = SageMakerClient(standin.url, emulator.url)
+        self.s3 = boto3_client("s3", emulator.url)
+
+    def attempts(self, prefix: str) -> list[Attempt]:
+        folders = sorted(file.parent for file in (self.jobs / REGION).glob(f"{prefix}-a*/job.json"))
+        return [
+            Attempt(
+                each.name,
+                partial(self._written, each),
+                partial(self._in_bucket, each.name),
+                (each / "stop").exists() or sagemaker_status.read(each)["TrainingJobStatus"] in STOPPED,
+                partial(self._log, each.name),
+            )
+            for each in folders
+        ]
+
+    def processes(self) -> list[psutil.Process]:
+        return processes_in(self.jobs)
+
+    def lose(self, attempt: Attempt) -> None:
+        for process in self.processes():  # it was held; what the service takes away it does not hold
+            process.resume()
+        self.client.control("strike", {"job": attempt.name, "fault": "internal"})
+
+    def wish(self, fault: str) -> None:
+        self.client.control("next", {"fault": fault})
+
+    def _written(self, folder: Path, name: str) -> bytes | None:
+        written = files_in(folder / "hosts" / "algo-1" / "opt" / "ml" / "checkpoints")(name)
+        if written is None and sagemaker_status.read(folder)["TrainingJobStatus"] in sagemaker_status.ENDED:
+            return self._in_bucket(folder.name, name)
+        return written
+
+    def _in_bucket(self, job: str, name: str) -> bytes | None:
+        try:
+            answer = self.s3.get_object(Bucket=BUCKET, Key=f"lanner/jobs/{job}/checkpoints/{name}")
+        except self.s3.exceptions.NoSuchKey:
+            return None
+        return answer["Body"].read()
+
+    def _log(self, job: str) -> str:
+        return "\n".join([*self.client.streams(job), *self.client.lines(job)])
+
+
+JOBS: Mapping[str, Callable[[Path, Cloud | None], Jobs]] = MappingProxyType(
+    {"local": LocalJobs, "vertex": VertexJobs, "sagemaker": SageMakerJobs}
+)
+
+
+def files_in(folder: Path) -> Output:
+    """Reads the files of a folder."""
+
+    def read(name: str) -> bytes | None:
+        try:
+            return (folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    return read
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Those that work somewhere below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and process.cwd().startswith(str(folder)):
+                found.append(process)
+    return found
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -47,7 +47,7 @@ def test_the_answer_to_the_submission_is_lost(
     deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument
 ) -> None:
     for url in cloud.proxies.values():
-        rule(url, method="POST", path=cloud.submission, fault="lost", count=1)
+        rule(url, method="POST", fault="lost", count=1, **cloud.submission)
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow({})
     assert sum(each["struck"] for url in cloud.proxies.values() for each in control(url, "rules")) == 1
@@ -72,7 +72,7 @@ def test_without_permission_nothing_is_tried_again_and_it_is_named(deployment: D
     assert training.jobs == []
     result = training.result()
     assert (result.state, result.reason) == (State.FAILED, Reason.PERMISSION)
-    assert "aiplatform.customJobs.create" in result.message
+    assert cloud.permission in result.message
 
 
 def test_two_workers_train_together(deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument) -> None:

@@ -136,7 +136,7 @@ class Training:
 
     def hold(self) -> None:
         """Stop the clock of the training once it has a checkpoint."""
-        until(self.jobs[-1].checkpoint.exists, 240, "a checkpoint")
+        until(self.jobs[-1].has_checkpoint, 240, "a checkpoint")
         for process in self.deployment.jobs.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()

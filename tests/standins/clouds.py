@@ -52,7 +52,8 @@ class Cloud:
         bucket: folder that holds every object that was sent.
         machines: two on which its target may train.
         workers: two that train together, and what the second is called in a job's log.
-        submission: end of the path to which jobs are submitted.
+        submission: the calls that submit jobs, as a rule of the proxy knows them.
+        permission: that they need, as the cloud names it.
     """
 
     connections: dict[str, str]
@@ -62,7 +63,8 @@ class Cloud:
     bucket: Path
     machines: list[dict[str, Any]]
     workers: tuple[dict[str, Any], str]
-    submission: str
+    submission: dict[str, str]
+    permission: str
 
 
 @contextlib.contextmanager
@@ -95,7 +97,8 @@ def google(state: Path, *vertex_options: str) -> Iterator[Cloud]:
             bucket=state / "gcs" / "objects" / BUCKET,
             machines=[{"preset": "cpu"}, {"preset": "cpu", "spot": True}],
             workers=({"preset": "workers"}, "workerpool1-0"),
-            submission="/customJobs",
+            submission={"path": "/customJobs"},
+            permission="aiplatform.customJobs.create",
         )
 
 
@@ -134,10 +137,11 @@ def aws(state: Path, *sagemaker_options: str) -> Iterator[Cloud]:
             bucket=sent / BUCKET,
             machines=[{"preset": "cpu"}, {"preset": "cpu", "spot": True}],
             workers=({"preset": "workers"}, "algo-2"),
-            submission="SageMaker.CreateTrainingJob",
+            submission={"target": "SageMaker.CreateTrainingJob"},
+            permission="sagemaker:CreateTrainingJob",
         )
 
 
-CLOUDS: Mapping[str, Callable[[Path], AbstractContextManager[Cloud]]] = MappingProxyType(
+CLOUDS: Mapping[str, Callable[..., AbstractContextManager[Cloud]]] = MappingProxyType(
     {"vertex": google, "sagemaker": aws}
 )

@@ -74,16 +74,18 @@ class SageMakerClient:
     def lines(self, name: str, group: str = TRAINING_GROUP) -> list[str]:
         """All that a job's hosts printed, host after host."""
         found: list[str] = []
-        try:
-            streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
-        except self.logs.exceptions.ResourceNotFoundException:
-            return []
-        for stream in streams:
-            pages = self.logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group, logStreamNames=[stream["logStreamName"]]
-            )
+        for stream in self.streams(name, group):
+            pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=group, logStreamNames=[stream])
             found += [event["message"] for page in pages for event in page["events"]]
         return found
+
+    def streams(self, name: str, group: str = TRAINING_GROUP) -> list[str]:
+        """Names of the log streams of a job, one for each host that has printed something."""
+        try:
+            found = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
+        except self.logs.exceptions.ResourceNotFoundException:
+            return []
+        return [stream["logStreamName"] for stream in found]
 
     def reaches(self, name: str, statuses: Collection[str] = ENDED, seconds: float = 60.0) -> dict[str, Any]:
         """A job once it is in one of some (secondary) statuses; fails if it ends in another."""
