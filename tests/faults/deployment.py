@@ -94,7 +94,7 @@ class Deployment:
             for name in COMPONENTS:
                 if name != "api-server":
                     self.start(name)
-            until(lambda: not self.api.unhealthy() and self.api.dags() >= DAGS | {self.dag}, 120, "a healthy Airflow")
+            until(lambda: not self.api.unhealthy() and self.api.dags() >= DAGS | {self.dag}, 240, "a healthy Airflow")
         except BaseException:
             self.__exit__()
             raise
@@ -202,7 +202,7 @@ class Deployment:
     def ingest(self, collection: str) -> None:
         """Take in the collection's one batch, and wait until nothing of its cascade runs any more."""
         self.begin(collection)
-        until(lambda: self._settled(collection, "compare_detectors"), 400, f"the first cascade of {collection}")
+        until(lambda: self._settled(collection, "compare_detectors"), 600, f"the first cascade of {collection}")
 
     def retrain(self, collection: str) -> str:
         """Plan a new generation; returns the run of the target's DAG that follows."""
