@@ -67,7 +67,7 @@ faults-sqlite:
 faults-postgres:
 	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
 
-test-faults-clouds: $(VENV)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex]
+test-faults-clouds: $(VENV)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker]
 	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
