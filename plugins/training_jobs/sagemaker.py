@@ -89,6 +89,11 @@ class SageMakerService:
                     f"job's region, which is {self.settings.region}. Leave the machine's region out, or change "
                     "aws.region and aws.bucket in lanner.yaml."
                 )
+            if asked.get("evaluator"):
+                faults.append(
+                    f"EVALUATOR: {asked['preset']} asks for a machine that evaluates beside it, which only Vertex AI "
+                    "has. Leave evaluator out in lanner.yaml."
+                )
         instances = asked_instances(known or [Machine(preset=self.first_preset)], builtin=self.is_builtin)
         own = [job.as_attempt(number).name for number in range(1, MAX_ATTEMPTS + 1)]
         facts, findings = look(self.account, self.settings, instances, self.namespace, own)

@@ -200,5 +200,6 @@ def test_a_role_that_there_is_not_is_wrong_input(service: SageMakerService, job:
 
 
 def test_what_is_wrong_is_said_before_anything_is_sent(service: SageMakerService, job: TrainingJob) -> None:
-    faults = service.check(replace(job, machines=[{"preset": "k80"}, {"preset": "cpu", "region": "eu-west-1"}]))
-    assert [fault.partition(":")[0] for fault in faults] == ["UNKNOWN_MACHINE", "OTHER_REGION"]
+    elsewhere, evaluated = {"preset": "cpu", "region": "eu-west-1"}, {"preset": "cpu", "evaluator": "cpu"}
+    faults = service.check(replace(job, machines=[{"preset": "k80"}, elsewhere, evaluated]))
+    assert [fault.partition(":")[0] for fault in faults] == ["UNKNOWN_MACHINE", "OTHER_REGION", "EVALUATOR"]
