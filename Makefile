@@ -118,7 +118,7 @@ $(VENV)/ready: requirements.txt
 $(BENCH_VENV)/ready: requirements-bench.txt | $(VENV)/ready
 	@rm -rf $(BENCH_VENV) && $(VENV)/bin/uv venv --quiet --python $(PYTHON) $(BENCH_VENV) \
 		&& $(VENV)/bin/uv pip sync --quiet --python $(BENCH_VENV)/bin/python $< && touch $@ \
-		|| { echo "supervision cannot be installed here; what is measured against it will be left out."; rm -rf $(BENCH_VENV); }
+		|| { echo "supervision and awscli cannot be installed here; what is measured against them will be left out."; rm -rf $(BENCH_VENV); }
 
 # The oldest TensorFlow that the trainer accepts, with what its own package asks for, and what its tests need.
 $(MINIMUM_VENV)/ready: include/trainer/pyproject.toml | $(VENV)/ready

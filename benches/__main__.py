@@ -26,6 +26,7 @@ QUICK = (
     "exports",
     "clients",
     "staging",
+    "staging_s3",
     "waiting",
 )
 

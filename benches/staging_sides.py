@@ -82,12 +82,17 @@ SIDES: dict[str, Callable[[str, Path], Callable[[], None]]] = {
 
 def main(side: str, url: str, folder: str) -> None:
     way = SIDES[side](url, Path(folder))
+    print(json.dumps([*spent_twice(way), None if side == "gcloud" else peak_memory()]))
+
+
+def spent_twice(way: Callable[[], None]) -> list[list[float]]:
+    """Elapsed and CPU seconds of doing it, and of doing it again."""
     spent = []
     for _ in range(2):
         begun, before = time.perf_counter(), cpu_seconds()
         way()
         spent.append([time.perf_counter() - begun, cpu_seconds() - before])
-    print(json.dumps([*spent, peak_memory()]))
+    return spent
 
 
 if __name__ == "__main__":

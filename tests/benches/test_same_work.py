@@ -20,6 +20,7 @@ from benches import (
     sagemaker_json,
     scoring,
     staging,
+    staging_s3,
     training,
     waiting,
 )
@@ -28,6 +29,7 @@ from detector_trainer.configuration import Configuration
 from include.store import Store
 from tests.standins.gcs import why_not
 from training_jobs.bucket import crc32c_of
+from training_jobs.s3_bucket import crc32_of
 
 IMAGES = 6
 
@@ -187,6 +189,14 @@ def test_staging_brings_the_same_objects(tmp_path: Path) -> None:
     files = {f"data/{file.name}": crc32c_of(file) for file in folder.iterdir()}
     sides = [side for side in staging.SIDES if side != "gcloud" or shutil.which("gcloud")]
     assert [staging.stage(folder, side).objects for side in sides] == [files] * len(sides)
+
+
+def test_staging_to_s3_brings_the_same_objects(tmp_path: Path) -> None:
+    """Where awscli is not installed, without it."""
+    folder = staging.write_files(tmp_path / "files", count=3, size=1000, large=10_000_000)
+    files = {f"data/{file.name}": crc32_of(file) for file in folder.iterdir()}
+    sides = staging_s3.available()
+    assert [staging_s3.stage(folder, side, read=True).objects for side in sides] == [files] * len(sides)
 
 
 @pytest.mark.parametrize("side", waiting.SIDES)
