@@ -28,6 +28,7 @@ QUICK = (
     "staging",
     "staging_s3",
     "waiting",
+    "waiting_aws",
 )
 
 

@@ -18,11 +18,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psutil
 
@@ -58,10 +59,28 @@ class Waited:
     blocked: float
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """Whose jobs are waited for.
+
+    Attributes:
+        jobs: so many, that are only pretended.
+        service: that tells of them; has ``url`` and ``address``.
+        sides: module of the programs that wait.
+        deployment: environment of a triggerer whose settings and connection are of this cloud, from a folder for its
+            files, the service's URL and the seconds between two looks.
+    """
+
+    jobs: Callable[[int], Any]
+    service: Callable[[Any], Any]
+    sides: str
+    deployment: Callable[[Path, str, float], dict[str, str]]
+
+
 def bench(asked: Asked) -> list[Row]:
     rows = []
     for count in COUNTS:
-        waited = {side: wait(side, count, ENDING, INTERVAL, WINDOW) for side in SIDES}
+        waited = {side: wait(VERTEX, side, count, ENDING, INTERVAL, WINDOW) for side in SIDES}
         on = f"{count:,} jobs, a look every {INTERVAL:.0f} s"
         for side, against in list(SIDES.items())[1:]:
             rows += compare(waited["ours"], waited[side], against, on)
@@ -93,13 +112,13 @@ def _ratio(mine: float, theirs: float) -> Ratio:
     return Ratio(ratio, ratio, ratio)
 
 
-def wait(side: str, count: int, ending: int, interval: float, window: float) -> Waited:
+def wait(cloud: Cloud, side: str, count: int, ending: int, interval: float, window: float) -> Waited:
     """One side waits for so many jobs, of which some end within the window."""
-    jobs = Jobs(count)
-    with TemporaryDirectory(prefix="lanner-bench-") as scratch, Service(jobs) as service:
+    jobs = cloud.jobs(count)
+    with TemporaryDirectory(prefix="lanner-bench-") as scratch, cloud.service(jobs) as service:
         events = Path(scratch, "events.jsonl")
-        command = [sys.executable, "-m", "benches.waiting_sides", side, str(count), str(interval), service.address]
-        environment = os.environ | deployment(Path(scratch), service.url, interval)
+        command = [sys.executable, "-m", cloud.sides, side, str(count), str(interval), service.address]
+        environment = os.environ | cloud.deployment(Path(scratch), service.url, interval)
         errors = Path(scratch, "errors.txt")
         with errors.open("w") as file:
             process = subprocess.Popen(
@@ -138,23 +157,34 @@ def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes], erro
         time.sleep(0.1)
 
 
-def deployment(scratch: Path, url: str, interval: float) -> dict[str, str]:
-    """Environment of a triggerer whose cloud is at a URL."""
-    settings = scratch / "lanner.yaml"
-    settings.write_text(
-        f"namespace: {NAMESPACE}\ngoogle: {{bucket: our-bucket, poll_seconds: {interval}}}\ncollections: {{}}\n"
-    )
-    endpoints = dict.fromkeys(("aiplatform", "logging", "storage"), url)
-    extra = {"is_anonymous": True, "project": PROJECT, "endpoints": endpoints}
-    connection = {"conn_type": "google_cloud_platform", "extra": extra}
+def deployment(scratch: Path, settings: str, connection: str, described: Mapping[str, Any]) -> dict[str, str]:
+    """Environment of a triggerer.
+
+    Args:
+        scratch: for its files.
+        settings: the part of ``lanner.yaml`` that is about the cloud.
+        connection: name of the Airflow connection, and what it holds.
+    """
+    file = scratch / "lanner.yaml"
+    file.write_text(f"namespace: {NAMESPACE}\n{settings}\ncollections: {{}}\n")
     return {
         "AIRFLOW_HOME": str(scratch / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection),
+        f"AIRFLOW_CONN_{connection.upper()}": json.dumps(described),
         "LANNER_HOME": str(scratch / "state"),
-        "LANNER_SETTINGS": str(settings),
+        "LANNER_SETTINGS": str(file),
     }
 
+
+def google_deployment(scratch: Path, url: str, interval: float) -> dict[str, str]:
+    settings = f"google: {{bucket: our-bucket, poll_seconds: {interval}}}"
+    endpoints = dict.fromkeys(("aiplatform", "logging", "storage"), url)
+    extra = {"is_anonymous": True, "project": PROJECT, "endpoints": endpoints}
+    described = {"conn_type": "google_cloud_platform", "extra": extra}
+    return deployment(scratch, settings, "google_cloud_default", described)
+
+
+VERTEX = Cloud(Jobs, Service, "benches.waiting_sides", google_deployment)
 
 if __name__ == "__main__":
     main(__doc__, bench)

@@ -29,6 +29,7 @@ class Jobs:
 
     Attributes:
         calls: how often each operation was asked.
+        seen: jobs that were described at least once.
         ends: moment by number, of those that end.
     """
 
@@ -36,6 +37,7 @@ class Jobs:
         self.count, self.begun = count, time.time()
         self.ends: dict[int, float] = {}
         self.calls: Counter[str] = Counter()
+        self.seen: set[int] = set()
         self._numbers = {name_of(number): number for number in range(count)}
 
     def answer(self, operation: str, asked: dict[str, Any]) -> dict[str, Any] | None:
@@ -46,7 +48,10 @@ class Jobs:
         if operation == "FilterLogEvents":
             return self._events(asked)
         number = self._numbers.get(asked["TrainingJobName"])
-        return None if number is None else self._summary(number) | self._rest(number)
+        if number is None:
+            return None
+        self.seen.add(number)
+        return self._summary(number) | self._rest(number)
 
     def _list(self, asked: dict[str, Any]) -> dict[str, Any]:
         since = asked.get("LastModifiedTimeAfter", 0)
@@ -138,8 +143,12 @@ class Service:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self.address}"
 
     def __enter__(self) -> Service:
         self._thread.start()

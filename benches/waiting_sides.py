@@ -2,28 +2,19 @@
 
     python -m benches.waiting_sides ours|poll_per_job|provider COUNT SECONDS ADDRESS EVENTS
 
-The asyncio loop is the one that a triggerer has, and it starts the triggers as a triggerer does, in small groups, over
-one interval. What they log goes the triggerer's way, as JSON, to nowhere. Into EVENTS go lines of JSON: number of the
-job and moment of the event, or, as ``[null, seconds]``, how long the loop was blocked when Airflow would complain.
+What goes into EVENTS, ``benches.waiting_loop`` says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from benches.waiting_loop import Waits, run
 from benches.waiting_service import ACTIVE, PROJECT, REGION, name_of, resource_of
-
-GROUP = 50  # triggers that a triggerer starts before it lets others run
-BLOCKED = 0.2  # seconds; Airflow's own threshold
-
-Waits = Callable[[int], AsyncIterator[Any]]
 
 
 def ours(seconds: float, address: str) -> Waits:
@@ -87,36 +78,8 @@ def provider(seconds: float, address: str) -> Waits:
 SIDES: dict[str, Callable[[float, str], Waits]] = {"ours": ours, "poll_per_job": poll_per_job, "provider": provider}
 
 
-async def wait_for_all(waits: Waits, count: int, seconds: float, tell: Callable[[list[Any]], None]) -> None:
-    async def fire(number: int) -> None:
-        async for _ in waits(number):
-            tell([number, time.time()])
-            return
-
-    async def watch() -> None:
-        while True:
-            begun = time.monotonic()
-            await asyncio.sleep(0.1)
-            if (blocked := time.monotonic() - begun) > BLOCKED:
-                tell([None, blocked])
-
-    watching = asyncio.create_task(watch())
-    waiting = []
-    for number in range(count):
-        waiting.append(asyncio.create_task(fire(number)))
-        if number % GROUP == GROUP - 1:
-            await asyncio.sleep(seconds * GROUP / count)
-    await asyncio.gather(*waiting)
-    watching.cancel()
-
-
 def main(side: str, count: str, seconds: str, address: str, events: str) -> None:
-    from airflow.sdk.log import configure_logging
-
-    with Path(os.devnull).open("wb") as nowhere, Path(events).open("w", buffering=1) as file:
-        configure_logging(json_output=True, output=nowhere)
-        waits = SIDES[side](float(seconds), address)
-        asyncio.run(wait_for_all(waits, int(count), float(seconds), lambda told: print(json.dumps(told), file=file)))
+    run(lambda: SIDES[side](float(seconds), address), int(count), float(seconds), Path(events))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from benches import (
     staging_s3,
     training,
     waiting,
+    waiting_aws,
 )
 from benches.pictures import Pictures, described, picture_sets, write_pictures
 from detector_trainer.configuration import Configuration
@@ -199,9 +200,13 @@ def test_staging_to_s3_brings_the_same_objects(tmp_path: Path) -> None:
     assert [staging_s3.stage(folder, side, read=True).objects for side in sides] == [files] * len(sides)
 
 
-@pytest.mark.parametrize("side", waiting.SIDES)
-def test_waiting_notices_every_end_and_no_other(side: str) -> None:
-    waited = waiting.wait(side, count=60, ending=6, interval=1.0, window=3.0)
+@pytest.mark.parametrize(
+    ("cloud", "side"),
+    [(waiting.VERTEX, side) for side in waiting.SIDES] + [(waiting_aws.SAGEMAKER, side) for side in waiting_aws.SIDES],
+    ids=[*waiting.SIDES, *(f"sagemaker_{side}" for side in waiting_aws.SIDES)],
+)
+def test_waiting_notices_every_end_and_no_other(cloud: waiting.Cloud, side: str) -> None:
+    waited = waiting.wait(cloud, side, count=60, ending=6, interval=1.0, window=3.0)
     assert len(waited.delays) == 6
     assert waited.delays[0] >= 0, "none before its job had ended"
     polls = 60 * 60 * (1 if side != "ours" else 0)  # a minute: of each job one a second
