@@ -60,7 +60,7 @@ def aws(url: str, folder: Path) -> Callable[[], None]:
         "AWS_SECRET_ACCESS_KEY": "rehearsal",
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
-    command = [AWS, "s3", "sync", "--only-show-errors", str(folder), f"s3://{BUCKET}/{PREFIX}"]
+    command = [str(AWS), "s3", "sync", "--only-show-errors", str(folder), f"s3://{BUCKET}/{PREFIX}"]
 
     def way() -> None:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
