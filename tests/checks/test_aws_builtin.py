@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from include.builtin_detector import BuiltinConfiguration, hyperparameters
 from include.checks.aws_builtin import FOUR, IMAGE_TYPES, RULES, BuiltinJob, Channel
 from include.checks.aws_hyperparameters import HYPERPARAMETERS
 from include.checks.rule import Rule, check
@@ -14,28 +15,8 @@ CHANNELS = tuple(
     Channel(name, f"s3://our-bucket/lanner/{name}", "application/x-image", objects=20, region="us-east-1")
     for name in FOUR
 )
-CHAPTER = {
-    "base_network": "resnet-50",
-    "epochs": "30",
-    "image_shape": "300",
-    "mini_batch_size": "12",
-    "learning_rate": "0.001",
-    "momentum": "0.9",
-    "weight_decay": "0.0005",
-    "overlap_threshold": "0.5",
-    "nms_threshold": "0.45",
-    "optimizer": "sgd",
-    "use_pretrained_model": "1",
-    "early_stopping": "false",
-    "early_stopping_min_epochs": "10",
-    "early_stopping_patience": "5",
-    "early_stopping_tolerance": "0.0",
-    "lr_scheduler_factor": "0.1",
-    "freeze_layer_pattern": "false",
-    "num_classes": "2",
-    "num_training_samples": "100",
-    "label_width": "350",
-}
+DATA = {"num_classes": 2, "num_training_samples": 100, "label_width": 350}
+CHAPTER = hyperparameters(BuiltinConfiguration.preset("default").to_json(), DATA)
 SOUND = BuiltinJob(
     region="us-east-1",
     role="arn:aws:iam::123456789012:role/lanner-trainer",

@@ -77,9 +77,9 @@ class Service:
             "GetServiceQuota": quotas.get,
         }
         self._controls: dict[tuple[str, str], Callable[[Answer], Any]] = {
-            ("POST", "next"): jobs.faults.add,
-            ("GET", "next"): lambda _: {"next": jobs.faults.waiting()},
-            ("DELETE", "next"): lambda _: jobs.faults.clear(),
+            ("POST", "next"): jobs.wishes.add,
+            ("GET", "next"): lambda _: {"next": jobs.wishes.waiting()},
+            ("DELETE", "next"): lambda _: jobs.wishes.clear(),
             ("POST", "strike"): self._strike,
             ("POST", "release"): lambda _: self._release(),
             ("GET", "history"): lambda _: jobs.history(),
@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     account = Account(options.account, quotas)
     jobs = Jobs(options.state, account, options.aws, times, options.detector)
     models = Models(options.state, account, options.aws)
-    transforms = Transforms(options.state, account, options.aws, models, jobs.faults, times.starting)
+    transforms = Transforms(options.state, account, options.aws, models, jobs.wishes, times.starting)
     tags = Tags(options.state / "tags.json", (jobs.tags, models.tags, transforms.tags))
     service = Service(jobs, models, transforms, Quotas(account), tags)
     server = Server(("127.0.0.1", options.port), handler(service))

@@ -14,9 +14,11 @@ from typing import Any
 from tests.standins import sagemaker_status as status
 from tests.standins.aws_endpoint import Aws
 from tests.standins.aws_errors import IN_USE, Refusal, invalid, not_found
-from tests.standins.sagemaker_faults import STRIKING, Faults, refuse_as_wished
+from tests.standins.job_folder import owning
+from tests.standins.sagemaker_faults import HOLDS, KINDS, STRIKING, refuse_as_wished
 from tests.standins.sagemaker_rules import Account, check_training_job, quota_of, taken
 from tests.standins.sagemaker_runners import Runners
+from tests.standins.wishes import Wishes
 from training_jobs.local_runner import write
 
 _BILLED = frozenset({status.DOWNLOADING, status.TRAINING, status.UPLOADING, status.STOPPING})
@@ -49,7 +51,7 @@ class Jobs:
         self.folder.mkdir(parents=True, exist_ok=True)
         for left in self.folder.glob(".*"):
             shutil.rmtree(left)
-        self.faults = Faults(state / "faults.json")
+        self.wishes = Wishes(state / "faults.json", KINDS, HOLDS, invalid)
         self._lock = threading.RLock()
         self._read: dict[Key, tuple[int, dict[str, Any]]] = {}  # time of the last change in ns, status
         self._jobs: dict[Key, dict[str, Any]] = {}
@@ -72,7 +74,7 @@ class Jobs:
             )
             if (region, name) in self._jobs:
                 raise taken("Training job", arn)
-            wish = self.faults.take(region)
+            wish = self.wishes.take(region)
             refuse_as_wished(wish, self.account.id, "CreateTrainingJob", *quota_of(job))
             job = job | {"TrainingJobArn": arn, "CreationTime": time.time()}
             new = self.folder / f".new-{region}-{name}"
@@ -240,6 +242,6 @@ def has_ended(job: Path) -> bool:
 
 def give_up(job: Path) -> None:
     """Let a job fail that the service lost again and again."""
-    with status.owning(job) as mine:
+    with owning(job) as mine:
         if mine:
             status.enter(job, status.FAILED, FailureReason=status.INTERNAL)

@@ -14,12 +14,12 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.standins import sagemaker_status as status
 from tests.standins.aws_endpoint import Aws
+from tests.standins.job_folder import is_held, owning, tries
 from tests.standins.processes import end_remembered_groups, remember_groups
 from tests.standins.sagemaker_faults import STRIKING
 from tests.standins.sagemaker_host import Host
@@ -155,7 +155,7 @@ class Run:
     def _wait(self, seconds: float, secondary: str) -> None:
         """Stay in a secondary status for a while, and as long as somebody holds the job there."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until or status.is_held(self.folder, secondary):
+        while time.monotonic() < until or is_held(self.folder, secondary):
             self._beat()
 
     def _beat(self) -> None:
@@ -197,7 +197,7 @@ class Run:
         more: dict[str, Any] = {"FailureReason": end.failure[: status.FAILURE_LENGTH]} if end.failure else {}
         if metrics := self.metrics.final():
             more["FinalMetricDataList"] = metrics
-        for _ in _tries(3):
+        for _ in tries(3):
             try:
                 more |= self._upload(end)
                 break
@@ -219,7 +219,7 @@ class Run:
             return {}
         if end.keeps:
             status.enter(self.folder, status.UPLOADING)
-            while status.is_held(self.folder, status.UPLOADING):
+            while is_held(self.folder, status.UPLOADING):
                 time.sleep(BEAT)
         self._upload_checkpoints(last=True)
         at = f"{self.job['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.folder.name}/output"
@@ -237,15 +237,8 @@ class Run:
                 each.upload_changes(last=last)
 
 
-def _tries(count: int) -> Iterator[int]:
-    for number in range(count):
-        if number:
-            time.sleep(1.0)
-        yield number
-
-
 def main(folder: Path) -> None:
-    with status.owning(folder) as mine:
+    with owning(folder) as mine:
         if mine and status.read(folder)["TrainingJobStatus"] not in status.ENDED:
             Run(folder).to_the_end()
 

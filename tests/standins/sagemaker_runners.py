@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.standins import sagemaker_status as status
+from tests.standins.job_folder import owning
 from tests.standins.processes import PROJECT, end_remembered_groups, remember_groups
 from training_jobs.local_runner import write
 
@@ -32,7 +32,7 @@ class Runners:
         runner = self._running.get(job)
         if runner is not None and runner.poll() is None:
             return
-        with status.owning(job) as mine:  # a runner of an earlier stand-in owns it as long as it lives
+        with owning(job) as mine:  # a runner of an earlier stand-in owns it as long as it lives
             idle = mine and not self.has_ended(job)
         if idle:
             self._start(job)

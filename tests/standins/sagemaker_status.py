@@ -18,11 +18,8 @@ Statuses: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Describe
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,21 +90,3 @@ def seconds_of(status: dict[str, Any], secondary: frozenset[str]) -> float:
     now = time.time()
     spans = [each for each in status["SecondaryStatusTransitions"] if each["Status"] in secondary]
     return sum(each.get("EndTime", now) - each["StartTime"] for each in spans)
-
-
-def is_held(folder: Path, secondary: str) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return (folder / "hold").read_text() == secondary
-    return False
-
-
-@contextlib.contextmanager
-def owning(folder: Path) -> Iterator[bool]:
-    """Be the one who writes a job's status; False: another one is."""
-    with (folder / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

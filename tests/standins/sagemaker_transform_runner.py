@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.standins import sagemaker_status as status
 from tests.standins.aws_endpoint import Aws, split_uri
+from tests.standins.job_folder import is_held, owning
 from tests.standins.processes import PROJECT, end_group, end_remembered_groups, remember_groups
 from tests.standins.sagemaker_images import OBJECT_DETECTION, kind_of
 from tests.standins.sagemaker_logs import TRANSFORM_GROUP, HostLog
@@ -125,7 +126,7 @@ class Run:
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while time.monotonic() < until or status.is_held(self.folder, status.STARTING):
+        while time.monotonic() < until or is_held(self.folder, status.STARTING):
             self._beat()
 
     def _beat(self) -> None:
@@ -135,7 +136,7 @@ class Run:
 
 
 def main(folder: Path) -> None:
-    with status.owning(folder) as mine:
+    with owning(folder) as mine:
         if mine and not has_ended(folder):
             Run(folder).to_the_end()
 

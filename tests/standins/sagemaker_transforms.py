@@ -15,11 +15,13 @@ from typing import Any
 from tests.standins import sagemaker_machines as machines
 from tests.standins.aws_endpoint import Aws
 from tests.standins.aws_errors import invalid, not_found
-from tests.standins.sagemaker_faults import Faults, refuse_as_wished
+from tests.standins.job_folder import owning
+from tests.standins.sagemaker_faults import refuse_as_wished
 from tests.standins.sagemaker_models import Models
 from tests.standins.sagemaker_rules import Account, check_objects, taken
 from tests.standins.sagemaker_runners import Runners
-from tests.standins.sagemaker_status import ENDED, FAILED, IN_PROGRESS, INTERNAL, STOPPING, owning
+from tests.standins.sagemaker_status import ENDED, FAILED, IN_PROGRESS, INTERNAL, STOPPING
+from tests.standins.wishes import Wishes
 from training_jobs.local_runner import write
 
 
@@ -27,10 +29,10 @@ class Transforms:
     """All transform jobs of an account, in every region."""
 
     def __init__(
-        self, state: Path, account: Account, aws: str, models: Models, faults: Faults, starting: float
+        self, state: Path, account: Account, aws: str, models: Models, wishes: Wishes, starting: float
     ) -> None:
         self.folder, self.access = state / "transforms", state / "access.jsonl"
-        self.account, self.aws, self.models, self.faults, self.starting = account, aws, models, faults, starting
+        self.account, self.aws, self.models, self.wishes, self.starting = account, aws, models, wishes, starting
         self._lock = threading.RLock()
         self._runners = Runners("tests.standins.sagemaker_transform_runner", has_ended, give_up)
         self._active = {job.parent for job in self.folder.glob("*/*/job.json") if not has_ended(job.parent)}
@@ -55,7 +57,7 @@ class Transforms:
             )
             if asked > (limit := machines.quota(quota, self.account.quotas)):
                 raise machines.exceeded(quota, limit, 0, asked)
-            wish = self.faults.take(region)
+            wish = self.wishes.take(region)
             refuse_as_wished(wish, self.account.id, "CreateTransformJob", quota, asked)
             new = self.folder / f".new-{region}-{name}"
             new.mkdir(parents=True, exist_ok=True)

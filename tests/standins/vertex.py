@@ -72,7 +72,7 @@ class Service:
             ("POST", re.compile(_JOB + ":cancel"), self._cancel),
             ("POST", re.compile(r"/v2/entries:list"), self._entries),
             ("POST", re.compile(r"/control/next"), self._wish),
-            ("GET", re.compile(r"/control/next"), lambda *_: {"next": jobs.faults.waiting()}),
+            ("GET", re.compile(r"/control/next"), lambda *_: {"next": jobs.wishes.waiting()}),
             ("DELETE", re.compile(r"/control/next"), self._forget),
             ("POST", re.compile(r"/control/strike"), self._strike),
             ("POST", re.compile(r"/control/release"), self._release),
@@ -137,7 +137,7 @@ class Service:
         return list_entries(self.jobs.logs, _json(body), frozenset({project.id, project.number}))
 
     def _wish(self, at: dict[str, str], query: Answer, body: bytes) -> Answer:
-        self.jobs.faults.add(_json(body))
+        self.jobs.wishes.add(_json(body))
         return {}
 
     def _strike(self, at: dict[str, str], query: Answer, body: bytes) -> Answer:
@@ -146,7 +146,7 @@ class Service:
         return {}
 
     def _forget(self, at: dict[str, str], query: Answer, body: bytes) -> Answer:
-        self.jobs.faults.clear()
+        self.jobs.wishes.clear()
         return {}
 
     def _release(self, at: dict[str, str], query: Answer, body: bytes) -> Answer:

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from tests.standins import vertex_machines as machines
 from tests.standins import vertex_status as status
 from tests.standins.gcs_objects import Objects
 from tests.standins.google_errors import Refusal
+from tests.standins.job_folder import is_held, owning
 from tests.standins.processes import PROJECT, end_remembered_groups, remember_groups
-from tests.standins.vertex_faults import STRIKING, Faults, refuse_as_wished
+from tests.standins.vertex_faults import HOLDS, KINDS, STRIKING, refuse_as_wished
 from tests.standins.vertex_logs import JobLog, rfc3339
 from tests.standins.vertex_rules import Project, check_job
+from tests.standins.wishes import Wishes
 from training_jobs.local_runner import write
 
 RUNNER = (sys.executable, "-m", "tests.standins.vertex_runner")
@@ -57,7 +60,7 @@ class Jobs:
             folder.mkdir(parents=True, exist_ok=True)
         for left in self.folder.glob(".*"):
             shutil.rmtree(left)
-        self.faults = Faults(state / "faults.json")
+        self.wishes = Wishes(state / "faults.json", KINDS, HOLDS, partial(Refusal, "INVALID_ARGUMENT"))
         self._objects = Objects(gcs)
         self._lock = threading.RLock()
         self._read: dict[str, tuple[int, dict[str, Any]]] = {}  # time of the last change in ns, status
@@ -71,7 +74,7 @@ class Jobs:
     def create(self, region: str, job: dict[str, Any]) -> dict[str, Any]:
         check_job(job, region, self.project, self._objects)
         parent = f"projects/{self.project.number}/locations/{region}"
-        wish = self.faults.take(region)
+        wish = self.wishes.take(region)
         refuse_as_wished(wish, parent, job["jobSpec"])
         job_id = str(random.randrange(10**18, 9 * 10**18))
         job = {"name": f"{parent}/customJobs/{job_id}", "createTime": rfc3339()} | job
@@ -175,7 +178,7 @@ class Jobs:
             elif self._may_start(job_id):
                 self._start(job_id)
         elif state not in status.ENDED:
-            with status.owning(folder) as mine:
+            with owning(folder) as mine:
                 lost = mine and self._status(job_id)["state"] not in status.ENDED
             if lost:
                 self._begin_anew(job_id)
@@ -187,7 +190,7 @@ class Jobs:
         """It has waited long enough, nobody holds it, and the project's quota has room for it now."""
         job = self._jobs[job_id]
         waited = time.time() - datetime.fromisoformat(job["createTime"]).timestamp()
-        if waited < self.times.queued or status.is_held(self.folder / job_id, status.QUEUED):
+        if waited < self.times.queued or is_held(self.folder / job_id, status.QUEUED):
             return False
         use = self._use[_region(job)] + machines.quota_use(job["jobSpec"])
         if machines.exceeded(use, dict(self.project.quotas)):
@@ -229,7 +232,7 @@ class Jobs:
         remember_groups(folder / "runner.json", [self._runners[job_id].pid])
 
     def _end(self, job_id: str, state: str, code: int, message: str) -> None:
-        with status.owning(self.folder / job_id) as mine:
+        with owning(self.folder / job_id) as mine:
             if mine:
                 status.set_state(self.folder / job_id, state, {"code": code, "message": message})
 

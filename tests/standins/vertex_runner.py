@@ -18,7 +18,6 @@ import sys
 import time
 import traceback
 import urllib.error
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 from tests.standins import vertex_replicas as replicas
 from tests.standins import vertex_status as status
 from tests.standins.gcs_objects import Objects
+from tests.standins.job_folder import is_held, owning, tries
 from tests.standins.processes import end_group, end_remembered_groups, remember_groups
 from tests.standins.vertex_faults import STRIKING
 from tests.standins.vertex_logs import JobLog
@@ -84,7 +84,7 @@ class Run:
             status.set_state(self.folder, status.PENDING)
             self.log.service("Waiting for job to be provisioned.")
         ready = time.monotonic() + self.plan["pending_seconds"]
-        while time.monotonic() < ready or status.is_held(self.folder, status.PENDING):
+        while time.monotonic() < ready or is_held(self.folder, status.PENDING):
             self._beat()
         if self.fault.get("fault") == "capacity":
             region = self.job["name"].split("/")[3]
@@ -229,7 +229,7 @@ class Run:
 
     def _finish(self, end: Ended) -> None:
         self._end_replicas()
-        for _ in _tries(UPLOAD_TRIES):
+        for _ in tries(UPLOAD_TRIES):
             with contextlib.suppress(OSError):
                 self.mount.upload_changes(last=True)
                 break
@@ -242,15 +242,8 @@ class Run:
         status.set_state(self.folder, end.state, end.error)
 
 
-def _tries(count: int) -> Iterator[int]:
-    for number in range(count):
-        if number:
-            time.sleep(1.0)
-        yield number
-
-
 def main(folder: Path) -> None:
-    with status.owning(folder) as mine:
+    with owning(folder) as mine:
         if mine and status.read(folder)["state"] not in status.ENDED:
             Run(folder).to_the_end()
 

@@ -16,10 +16,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +55,3 @@ def visible_state(folder: Path, status: dict[str, Any]) -> str:
     """The state as the API tells it: a cancelled job goes on for a while."""
     ended = status["state"] in ENDED
     return CANCELLING if not ended and (folder / "cancel").exists() else status["state"]
-
-
-def is_held(folder: Path, state: str) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return (folder / "hold").read_text() == state
-    return False
-
-
-@contextlib.contextmanager
-def owning(folder: Path) -> Iterator[bool]:
-    """Be the one who writes a job's status; False: another one is."""
-    with (folder / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

@@ -8,6 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector_trainer.configuration import Configuration
+
+STEPS = 12
+TINY = Configuration(
+    input_size=64,
+    width=0.1,
+    weights="none",
+    finest_stride=16,
+    anchor_scale=2.0,
+    steps=STEPS,
+    batch_size=2,
+    warmup_steps=2,
+    evaluate_every=6,
+    checkpoint_every=1,
+    learning_rate=3e-3,
+)
 LABEL_MAP = "item {\n  id: 1\n  name: 'red'\n}\nitem {\n  id: 2\n  name: 'green'\n}\n"
 
 

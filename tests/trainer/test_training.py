@@ -23,22 +23,9 @@ from detector_trainer.errors import BadInput
 from detector_trainer.loop import check_finite
 from detector_trainer.model import load_detector
 from detector_trainer.training import train
+from tests.trainer.conftest import STEPS, TINY
 
 TRAINER = Path(__file__).resolve().parents[2] / "include" / "trainer"
-STEPS = 12
-TINY = Configuration(
-    input_size=64,
-    width=0.1,
-    weights="none",
-    finest_stride=16,
-    anchor_scale=2.0,
-    steps=STEPS,
-    batch_size=2,
-    warmup_steps=2,
-    evaluate_every=6,
-    checkpoint_every=1,
-    learning_rate=3e-3,
-)
 AS_JSON = json.dumps(TINY.to_json())
 
 

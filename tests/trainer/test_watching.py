@@ -18,26 +18,13 @@ import pytest
 
 from detector_trainer.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
 from detector_trainer.cli import main
-from detector_trainer.configuration import Configuration
 from detector_trainer.errors import BadInput
 from detector_trainer.evaluation import FIGURES
 from detector_trainer.training import train
 from detector_trainer.watching import Silence, watch
+from tests.trainer.conftest import STEPS, TINY
 
-STEPS = 12
-TINY = Configuration(
-    input_size=64,
-    width=0.1,
-    weights="none",
-    finest_stride=16,
-    anchor_scale=2.0,
-    steps=STEPS,
-    batch_size=2,
-    warmup_steps=2,
-    evaluate_every=6,
-    checkpoint_every=6,
-    learning_rate=3e-3,
-)
+SPARSE = TINY.replace(checkpoint_every=6)
 IN_JOB = {"cluster": {"chief": ["cmle-training-workerpool0-0:2222"]}, "task": {"type": "evaluator", "index": 0}}
 ALONE: dict[str, Any] = {"look_every": 0.0, "settles": 0.0}  # beside no training that might just be starting
 
@@ -46,7 +33,7 @@ ALONE: dict[str, Any] = {"look_every": 0.0, "settles": 0.0}  # beside no trainin
 def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of a training."""
     output = tmp_path_factory.mktemp("finished")
-    train(TINY, data, output)
+    train(SPARSE, data, output)
     return output
 
 
@@ -227,7 +214,7 @@ def start(folder: Path, name: str, *arguments: str, **environment: str) -> subpr
 def test_a_training_and_two_evaluators_as_processes(data: Path, tmp_path: Path) -> None:
     """One is started by hand and stopped; the other is a machine of the job, and ends with the training."""
     output = tmp_path / "output"
-    TINY.replace(steps=200, checkpoint_every=10, evaluate_every=100).write(tmp_path / "c.json")
+    SPARSE.replace(steps=200, checkpoint_every=10, evaluate_every=100).write(tmp_path / "c.json")
     common = ["--data", str(data), "--output", str(output)]
     by_hand = start(tmp_path, "by hand", *common, "--evaluate")
     chief = {**IN_JOB, "task": {"type": "chief", "index": 0}}
