@@ -19,7 +19,7 @@ LOGS = "/aws/sagemaker"  # what the names of SageMaker's log groups begin with
 
 # Documents in docs/policies.
 USER_POLICY, BUILTIN_POLICY, CHECKS_POLICY = "aws-submit.json", "aws-builtin.json", "aws-checks.json"
-ENDPOINT_POLICY, SMOKE_POLICY = "aws-endpoint.json", "aws-smoke.json"
+SMOKE_POLICY = "aws-smoke.json"
 ROLE_POLICY, ROLE_TRUST, ROLE_EXTRAS = "aws-job-role.json", "aws-job-role-trust.json", "aws-job-role-extras.json"
 
 
