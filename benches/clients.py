@@ -1,7 +1,7 @@
 """What it costs a process to have a client of Vertex AI: importing and making it, in fresh processes.
 
 Ours is Google's API client with the description of the service that it brings along, over REST
-(``training_jobs.google_cloud``). Against it the library of Vertex AI, and the provider's hook, whose module imports
+(``training_services.vertex.cloud``). Against it the library of Vertex AI, and the provider's hook, whose module imports
 that and more. CPU seconds and peak memory of the whole process, a bare interpreter's included.
 """
 
@@ -18,7 +18,7 @@ from include.settings import PROJECT
 REPETITIONS = 5
 OURS = """\
 from google.auth.credentials import AnonymousCredentials
-from training_jobs.google_cloud import GoogleCloud
+from training_services.vertex.cloud import GoogleCloud
 client = GoogleCloud(AnonymousCredentials(), "project", {}).custom_jobs("us-central1")
 client.list(parent="projects/project/locations/us-central1")
 """

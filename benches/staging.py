@@ -30,7 +30,7 @@ from typing import Any
 from benches.measure import Asked, Goal, Row, Timing, main
 from benches.staging_sides import BUCKET, cloud
 from include.settings import PROJECT
-from tests.standins.gcs import gcs_standin, why_not
+from tests.standins.google.gcs import gcs_standin, why_not
 
 SMALL, SMALL_BYTES = 2000, 100_000
 LARGE_BYTES = 500_000_000

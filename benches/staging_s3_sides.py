@@ -29,7 +29,7 @@ def account(url: str) -> AwsAccount:
 
 
 def ours(url: str, folder: Path) -> Callable[[], None]:
-    from training_jobs.s3_bucket import S3Bucket
+    from training_services.sagemaker.s3_bucket import S3Bucket
 
     bucket = S3Bucket(account(url), BUCKET)
     bucket.account.client("s3")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benches.measure import cpu_seconds
 from benches.peak import peak_memory
-from training_jobs.google_cloud import GoogleCloud
+from training_services.vertex.cloud import GoogleCloud
 
 BUCKET, PROJECT, PREFIX = "lanner-bench", "lanner-rehearsal", "data"
 WORKERS = 8
@@ -33,7 +33,7 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def ours(url: str, folder: Path) -> Callable[[], None]:
-    from training_jobs.bucket import upload
+    from training_services.bucket import upload
 
     bucket = cloud(url).storage.bucket(BUCKET)
     return lambda: print(upload(bucket, files(folder)), file=sys.stderr)

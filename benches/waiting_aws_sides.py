@@ -25,7 +25,7 @@ def ours(seconds: float) -> Waits:
 
 def poll_per_job(seconds: float) -> Waits:
     """Written plainly: each asks for its own job, by the same client, and for no log."""
-    from training_jobs.aws_cloud import AwsCloud
+    from training_services.sagemaker.cloud import AwsCloud
 
     cloud = AwsCloud.of_connection("aws_default", REGION)
 

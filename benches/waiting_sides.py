@@ -26,7 +26,7 @@ def ours(seconds: float, address: str) -> Waits:
 
 def poll_per_job(seconds: float, address: str) -> Waits:
     """Written plainly: each asks for its own job, by the same client, and for no log."""
-    from training_jobs.google_cloud import GoogleCloud
+    from training_services.vertex.cloud import GoogleCloud
 
     cloud = GoogleCloud.of_connection("google_cloud_default", PROJECT)
     jobs = cloud.custom_jobs(REGION)

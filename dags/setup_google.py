@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from house.defaults import Tag, dag_defaults
 from include import settings
-from include.checks.google_machines import PRESETS
+from include.checks.google.machines import PRESETS
 
 AS_IN_SETTINGS = "as in lanner.yaml"
 

@@ -1,6 +1,6 @@
 """What SageMaker's built-in "Object Detection - MXNet" is told: its hyperparameters, but for those of the data.
 
-Ranges: ``include.checks.aws_hyperparameters``. Presets have the interface of the trainer's ``Configuration``, so that a
+Ranges: ``include.checks.aws.hyperparameters``. Presets have the interface of the trainer's ``Configuration``, so that a
 plan is made of either.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from include.checks.aws_hyperparameters import HYPERPARAMETERS
+from include.checks.aws.hyperparameters import HYPERPARAMETERS
 
 VERSION = "object-detection:1"  # of the algorithm, the only one: with the configuration it decides what is trained
 FROM_THE_DATA = frozenset({"num_classes", "num_training_samples", "label_width"})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.builtin_detector import FROM_THE_DATA, PRESETS, BuiltinConfiguration, hyperparameters
-from include.checks.aws_hyperparameters import HYPERPARAMETERS
+from include.checks.aws.hyperparameters import HYPERPARAMETERS
 
 # The book's chapter, "Object Detection - MXNet" in SageMaker's console.
 CHAPTER = {

@@ -17,7 +17,7 @@ from include.laptop.leftovers import processes_of
 from include.results import history_of
 from include.store import Store
 from tests.standins.clouds import BUCKET
-from tests.standins.gcs import why_not
+from tests.standins.google.gcs import why_not
 from tests.standins.rehearse import contains, holdout_hashes
 from tests.test_main_job import PROJECT, SECONDS, TINY
 

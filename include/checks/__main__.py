@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from include import settings
-from include.checks.aws_command import add_aws, check_aws
-from include.checks.google_machines import PRESETS
-from include.checks.google_setup import asked_machines, look, make_missing_buckets, report
+from include.checks.aws.command import add_aws, check_aws
+from include.checks.google.machines import PRESETS
+from include.checks.google.setup import asked_machines, look, make_missing_buckets, report
 from include.google_project import GoogleCallFailed, GoogleProject
 from include.settings import GoogleSettings, Machine
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 MARK = "LANNER_LAPTOP"  # in the environment of everything that this Airflow starts; its value is AIRFLOW_HOME
-RUNNER = "training_jobs.local_runner"
+RUNNER = "training_services.local_runner"
 TRAINER = "detector_trainer"
 GRACE = 30.0  # seconds for a training to write its checkpoint
 

@@ -1,1 +1,1 @@
-"""Training jobs on any target: one contract (``job``), one file per target, one table of them (``targets``)."""
+"""Trainings as Airflow sees them: operators, the trigger and its poller, and the one table of targets (``targets``)."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from include.checks.aws_setup import ANY_MACHINE, BUILTIN_TARGET, TARGET, asked_instances, look, report
+from include.checks.aws.setup import ANY_MACHINE, BUILTIN_TARGET, TARGET, asked_instances, look, report
 from include.settings import Settings
-from training_jobs.aws_cloud import AwsCloud
 from training_jobs.readiness import require_ready
+from training_services.sagemaker.cloud import AwsCloud
 
 
 def look_at_account(settings: Settings) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from include.checks.google_setup import asked_machines, look, make_missing_buckets, report
+from include.checks.google.setup import asked_machines, look, make_missing_buckets, report
 from include.settings import GoogleSettings, Machine, Settings
-from training_jobs.google_cloud import GoogleCallFailed, GoogleCloud
 from training_jobs.readiness import require_ready
+from training_services.vertex.cloud import GoogleCallFailed, GoogleCloud
 
 
 def make_buckets(settings: Settings) -> None:

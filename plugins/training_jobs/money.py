@@ -16,7 +16,7 @@ from include import settings
 from include.costs.budget import OverBudget, dollars, exceeded, refuse, report, reserve
 from include.costs.ledger import NOTHING, Entry, JobAccount, Kind, Ledger, Totals, month_of, totals
 from include.documents import State
-from training_jobs.job import JobStatus, TrainingJob, TrainingService
+from training_services.job import JobStatus, TrainingJob, TrainingService
 
 ACCRUE_SECONDS = 600.0  # between two entries of what a running job has cost
 HOUR = 3600

@@ -11,10 +11,10 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferralTimeout
 from include.costs.budget import OverBudget
 from include.costs.prices import UnknownPrice
 from include.documents import Reason
-from training_jobs.job import JobHandle, JobStatus, Refused, TrainingJob, TrainingService, attempts, pursue
 from training_jobs.money import Purse
 from training_jobs.targets import open_service
 from training_jobs.trigger import TrainingTrigger
+from training_services.job import JobHandle, JobStatus, Refused, TrainingJob, TrainingService, attempts, pursue
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

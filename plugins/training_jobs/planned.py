@@ -14,10 +14,10 @@ from include.results import assemble, folder_of
 from include.settings import Settings
 from include.store import Store
 from include.training_program import program_of
-from training_jobs.job import TrainingJob, job_prefix
 from training_jobs.money import Purse
 from training_jobs.operators import cancel_if_owned
 from training_jobs.targets import open_service
+from training_services.job import TrainingJob, job_prefix
 
 WORTH_SAYING = frozenset({Reason.TIMEOUT, Reason.BUDGET})  # to a service whose job is cancelled
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable
 from typing import ClassVar
 
-from training_jobs.job import JobStatus, LogPage
 from training_jobs.targets import open_service
+from training_services.job import JobStatus, LogPage
 
 log = logging.getLogger(__name__)
 QUIET_SECONDS = 60.0  # after which a waiter hears of a job that says nothing: it may have to watch what it costs

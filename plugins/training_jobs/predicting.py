@@ -12,9 +12,9 @@ from include.documents import DatasetDocument, ExportFormat
 from include.results import MXNET, export_model, folder_of
 from include.scoring.answers import FILE_NAME, encoded
 from include.settings import Settings
-from training_jobs.job import PredictingService, TrainingJob
 from training_jobs.money import Purse
 from training_jobs.targets import open_service
+from training_services.job import PredictingService, TrainingJob
 
 
 def export_or_predict(settings: Settings, dataset: DatasetDocument, job: dict[str, Any]) -> dict[ExportFormat, str]:

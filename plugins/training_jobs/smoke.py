@@ -22,8 +22,8 @@ from include import settings
 from include.dataset.sample import write_sample
 from include.laptop import main_job
 from include.laptop.present import complain, say
-from training_jobs.job import TrainingService
 from training_jobs.targets import open_service
+from training_services.job import TrainingService
 
 NAME = "lanner-smoke"
 COLLECTION = "digits"
@@ -97,8 +97,8 @@ def _google(current: settings.Settings) -> dict[str, Any]:
 
 
 def _remove_from_vertex(service: TrainingService) -> str:
-    from training_jobs.vertex import VertexService
-    from training_jobs.vertex_removal import remove_everything
+    from training_services.vertex.removal import remove_everything
+    from training_services.vertex.service import VertexService
 
     assert isinstance(service, VertexService)
     return remove_everything(service)
@@ -109,8 +109,8 @@ def _aws(current: settings.Settings) -> dict[str, Any]:
 
 
 def _remove_from_sagemaker(service: TrainingService) -> str:
-    from training_jobs.sagemaker import SageMakerService
-    from training_jobs.sagemaker_removal import remove_everything
+    from training_services.sagemaker.removal import remove_everything
+    from training_services.sagemaker.service import SageMakerService
 
     assert isinstance(service, SageMakerService)
     return remove_everything(service)

@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from include import settings
-from training_jobs.job import TrainingService
+from training_services.job import TrainingService
 
 
 def _local(current: settings.Settings) -> TrainingService:
-    from training_jobs.local import LocalService
+    from training_services.local import LocalService
 
     return LocalService(current.jobs, current.open_store())
 
 
 def _vertex(current: settings.Settings) -> TrainingService:
     from include.costs.prices import PriceList
-    from training_jobs.google_cloud import GoogleCloud
-    from training_jobs.vertex import VertexService
+    from training_services.vertex.cloud import GoogleCloud
+    from training_services.vertex.service import VertexService
 
     google = current.require_google()
     cloud = GoogleCloud.of_connection(google.connection, google.project)
@@ -29,8 +29,8 @@ def _vertex(current: settings.Settings) -> TrainingService:
 
 def _sagemaker(current: settings.Settings) -> TrainingService:
     from include.costs.prices import PriceList
-    from training_jobs.aws_cloud import AwsCloud
-    from training_jobs.sagemaker import SageMakerService
+    from training_services.sagemaker.cloud import AwsCloud
+    from training_services.sagemaker.service import SageMakerService
 
     aws = current.require_aws()
     cloud = AwsCloud.of_connection(aws.connection, aws.region)
@@ -40,8 +40,8 @@ def _sagemaker(current: settings.Settings) -> TrainingService:
 
 def _sagemaker_builtin(current: settings.Settings) -> TrainingService:
     from include.costs.prices import PriceList
-    from training_jobs.aws_cloud import AwsCloud
-    from training_jobs.sagemaker_builtin import SageMakerBuiltinService
+    from training_services.sagemaker.builtin import SageMakerBuiltinService
+    from training_services.sagemaker.cloud import AwsCloud
 
     aws = current.require_aws("sagemaker_builtin")
     cloud = AwsCloud.of_connection(aws.connection, aws.region)

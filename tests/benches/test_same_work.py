@@ -28,9 +28,9 @@ from benches import (
 from benches.pictures import Pictures, described, picture_sets, write_pictures
 from detector_trainer.configuration import Configuration
 from include.store import Store
-from tests.standins.gcs import why_not
-from training_jobs.bucket import crc32c_of
-from training_jobs.s3_bucket import crc32_of
+from tests.standins.google.gcs import why_not
+from training_services.bucket import crc32c_of
+from training_services.sagemaker.s3_bucket import crc32_of
 
 IMAGES = 6
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from include.checks.google_access import PERMISSIONS
-from include.checks.google_machines import VERTEX
+from include.checks.google.access import PERMISSIONS
+from include.checks.google.machines import VERTEX
 from include.google_project import GoogleProject
-from tests.standins.google_setup import NUMBER, SERVICES, Project, key_file, serving
+from tests.standins.google.setup import NUMBER, SERVICES, Project, key_file, serving
 
 ID, BUCKET, EUROPE_BUCKET = "our-project", "our-bucket", "our-bucket-in-europe"
 TRAINER = f"trainer@{ID}.iam.gserviceaccount.com"

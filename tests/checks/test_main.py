@@ -98,7 +98,7 @@ def test_what_may_not_be_looked_at_is_neither_missing_nor_passed_over(
     rehearsed: Rehearsed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every permission that only looks is taken away, and Compute Engine is off."""
-    from include.checks.google_access import PERMISSIONS
+    from include.checks.google.access import PERMISSIONS
 
     rehearsed.project.permissions -= {name for name, each in PERMISSIONS.items() if each.looks}
     rehearsed.project.apis.remove("compute.googleapis.com")

@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
 from tests.checks.conftest import BUCKET, EUROPE_BUCKET, ID, TRAINER, sound
-from tests.standins.google_setup import SERVICES, Project, key_file, serving
+from tests.standins.google.setup import SERVICES, Project, key_file, serving
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 FORM = {"create_bucket": False, "machine": "as in lanner.yaml", "spot": False}

@@ -12,7 +12,7 @@ from include import settings
 from include.documents import DatasetDocument
 from include.store import Store
 from tests.export.conftest import Toy
-from tests.training_jobs import counting_trainer
+from tests.training_services import counting_trainer
 from training_jobs.exporting import export_checkpoint
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"

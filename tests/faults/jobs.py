@@ -14,14 +14,14 @@ from typing import Protocol
 import psutil
 
 from include.laptop.leftovers import RUNNER, TRAINER, processes_of
-from tests.standins import sagemaker_status
-from tests.standins.aws import REGION
+from tests.standins.aws import sagemaker_status
+from tests.standins.aws.sagemaker_client import SageMakerClient, boto3_client
+from tests.standins.aws.server import REGION
 from tests.standins.clouds import BUCKET, Cloud
-from tests.standins.sagemaker_client import SageMakerClient, boto3_client
-from tests.standins.vertex_client import VertexClient
-from tests.standins.vertex_status import CANCELLED, CANCELLING
-from tests.standins.vertex_status import read as read_status
-from training_jobs.vertex_states import LABEL
+from tests.standins.google.vertex_client import VertexClient
+from tests.standins.google.vertex_status import CANCELLED, CANCELLING
+from tests.standins.google.vertex_status import read as read_status
+from training_services.vertex.states import LABEL
 
 CHECKPOINT = "checkpoints/last/state.npz"
 GRACE = 20.0  # seconds; SageMaker grants 120

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from include.settings import PROJECT
 from tests.standins.clouds import CLOUDS, NoStandin
-from tests.standins.vertex_client import VertexClient
+from tests.standins.google.vertex_client import VertexClient
 
 pytestmark = [pytest.mark.faults, pytest.mark.clouds]
 SECONDS = 420

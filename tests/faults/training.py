@@ -20,7 +20,7 @@ from include.dataset.sample import write_sample
 from include.documents import ResultDocument, State
 from tests.faults.deployment import Deployment, until
 from tests.faults.jobs import Attempt
-from training_jobs.job import job_prefix
+from training_services.job import job_prefix
 
 COLLECTION = "digits"
 SLOW = "slow"  # the same images; its training lasts for as long as a test needs it

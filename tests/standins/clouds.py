@@ -17,15 +17,15 @@ from typing import Any
 from google.api_core.exceptions import Conflict
 from google.auth.credentials import AnonymousCredentials
 
-from tests.standins.aws import ACCOUNT, REGION, aws_standin
-from tests.standins.gcs import gcs_standin, why_not
+from tests.standins.aws.sagemaker_client import boto3_client, sagemaker_standin, trust
+from tests.standins.aws.sagemaker_rules import PRINCIPAL
+from tests.standins.aws.server import ACCOUNT, REGION, aws_standin
+from tests.standins.google.gcs import gcs_standin, why_not
+from tests.standins.google.vertex import PROJECT_ID
+from tests.standins.google.vertex_client import vertex_standin
 from tests.standins.processes import Standin
 from tests.standins.proxy_client import proxy_standin
-from tests.standins.sagemaker_client import boto3_client, sagemaker_standin, trust
-from tests.standins.sagemaker_rules import PRINCIPAL
-from tests.standins.vertex import PROJECT_ID
-from tests.standins.vertex_client import vertex_standin
-from training_jobs.google_cloud import GoogleCloud
+from training_services.vertex.cloud import GoogleCloud
 
 BUCKET = "lanner-rehearsal"
 ROLE = "lanner-trainer"
@@ -72,7 +72,7 @@ def google(state: Path, *vertex_options: str) -> Iterator[Cloud]:
     """Cloud Storage with a bucket, Vertex AI and Cloud Logging. What was there before in the folder is there again.
 
     Args:
-        vertex_options: of ``python -m tests.standins.vertex``.
+        vertex_options: of ``python -m tests.standins.google.vertex``.
 
     Raises:
         NoStandin: there is no emulator of Cloud Storage for this machine.
@@ -109,7 +109,7 @@ def aws(state: Path, *sagemaker_options: str) -> Iterator[Cloud]:
     Training jobs and models that were there before in the folder are there again; objects, roles and lines are not.
 
     Args:
-        sagemaker_options: of ``python -m tests.standins.sagemaker``.
+        sagemaker_options: of ``python -m tests.standins.aws.sagemaker``.
     """
     sent = state / "sent"
     options = [option for quota in AWS_QUOTAS for option in ("--quota", quota)]

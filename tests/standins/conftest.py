@@ -11,8 +11,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from tests.standins import gcs, tiny_trainer
-from tests.standins.sagemaker_fixtures import (  # noqa: F401
+from tests.standins import tiny_trainer
+from tests.standins.aws.sagemaker_fixtures import (  # noqa: F401
     aws_url,
     s3,
     sagemaker,
@@ -20,7 +20,8 @@ from tests.standins.sagemaker_fixtures import (  # noqa: F401
     sagemaker_url,
     script_job,
 )
-from tests.standins.vertex_client import VertexClient, vertex_standin
+from tests.standins.google import gcs
+from tests.standins.google.vertex_client import VertexClient, vertex_standin
 
 BUCKET = "lanner-test"
 EXECUTOR = "us-docker.pkg.dev/vertex-ai/training/tf-cpu.2-17.py310:latest"

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from training_jobs.local_runner import write
+from training_services.local_runner import write
 
 # include.settings has it, too, but costs 0.2 CPU seconds at import, and the runner of each job would pay them.
 PROJECT = Path(__file__).resolve().parents[2]

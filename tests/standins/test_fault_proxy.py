@@ -18,10 +18,10 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from googleapiclient.errors import HttpError
 
 from tests.standins.conftest import BUCKET, storage_client
-from tests.standins.gcs_objects import Objects
+from tests.standins.google.gcs_objects import Objects
+from tests.standins.google.vertex_client import VertexClient
+from tests.standins.google.vertex_status import QUEUED
 from tests.standins.proxy_client import control, proxy_standin, rule
-from tests.standins.vertex_client import VertexClient
-from tests.standins.vertex_status import QUEUED
 
 Job = Callable[..., dict[str, Any]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from training_jobs.local_runner import write
+from training_services.local_runner import write
 
 _FIELDS: dict[str, type | UnionType] = {"fault": str, "hold": str, "count": int, "after": int | float, "region": str}
 

@@ -18,11 +18,11 @@ from include.costs.budget import OverBudget
 from include.costs.ledger import Kind, Ledger
 from include.documents import Reason, State
 from include.store import Store
-from training_jobs.job import JobStatus, TrainingJob, pursue
-from training_jobs.local import LocalService
 from training_jobs.money import Meter, Purse
 from training_jobs.poller import Poller
 from training_jobs.trigger import TrainingTrigger
+from training_services.job import JobStatus, TrainingJob, pursue
+from training_services.local import LocalService
 
 HOURLY = {"small": Decimal(1), "large": Decimal(10)}  # US dollars
 HOUR = 3600
@@ -134,7 +134,7 @@ def test_a_job_that_costs_nothing_is_in_no_ledger(service: Rented, job: Training
 def test_over_the_budget_the_wait_ends_while_the_job_runs(
     service: Rented, job: TrainingJob, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training_jobs.local.LocalService.interval", 0.02)
+    monkeypatch.setattr("training_services.local.LocalService.interval", 0.02)
     monkeypatch.setattr(Poller, "_pollers", {})
     folder = settings.load().jobs / job.name
     folder.mkdir(parents=True)

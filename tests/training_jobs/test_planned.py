@@ -12,10 +12,10 @@ from house.assets import Partition
 from include.costs.prices import UnknownPrice
 from include.documents import PlanDocument, Reason, ResultDocument, State
 from include.store import Store
-from tests.training_jobs import counting_trainer
-from training_jobs.job import TrainingJob
-from training_jobs.local import LocalService
+from tests.training_services import counting_trainer
 from training_jobs.planned import conclude, require_success
+from training_services.job import TrainingJob
+from training_services.local import LocalService
 
 
 def written(store: Store, **fields: object) -> Store:

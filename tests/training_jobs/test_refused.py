@@ -9,10 +9,10 @@ import pytest
 
 from include.documents import Reason
 from include.store import Store
-from tests.training_jobs import counting_trainer
-from training_jobs.job import JobHandle, Refused, TrainingJob
-from training_jobs.local import LocalService
+from tests.training_services import counting_trainer
 from training_jobs.operators import SubmitTraining, WaitForTraining
+from training_services.job import JobHandle, Refused, TrainingJob
+from training_services.local import LocalService
 
 
 class Full(LocalService):

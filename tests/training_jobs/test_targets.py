@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from include import settings
-from training_jobs.sagemaker import SageMakerService
 from training_jobs.targets import open_service, targets_in_use
+from training_services.sagemaker.service import SageMakerService
 
 
 def current(**targets: dict) -> settings.Settings:

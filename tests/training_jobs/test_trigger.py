@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from include import settings
-from training_jobs.job import LogPage
 from training_jobs.poller import Poller
 from training_jobs.trigger import TrainingTrigger
+from training_services.job import LogPage
 
 
 def lay_out(name: str, ended: dict[str, object] | None = None, log: str = "") -> Path:
@@ -40,7 +40,7 @@ async def fire(trigger: TrainingTrigger) -> dict[str, object]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_jobs.local.LocalService.interval", 0.02)
+    monkeypatch.setattr("training_services.local.LocalService.interval", 0.02)
     monkeypatch.setattr(Poller, "_pollers", {})
 
 

@@ -1,0 +1,1 @@
+"""SageMaker keeps the contract, with our trainer (``service``) and with its own detector (``builtin``)."""

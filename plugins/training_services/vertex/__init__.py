@@ -1,0 +1,1 @@
+"""Vertex AI keeps the contract: ``service`` over its listing, log, bucket and machines."""
