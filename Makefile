@@ -52,8 +52,8 @@ tensorboard: $(VENV)/ready ## curves and pictures of all trainings on this machi
 smoke: $(VENV)/ready ## the smallest real training in a cloud, with your connection; then all of it is removed TARGET=vertex BUDGET=dollars
 	@$(PYTHON) -m training_jobs.smoke --target '$(TARGET)' --budget '$(BUDGET)'
 
-test: $(VENV)/ready system ## all tests
-	$(PYTHON) -m pytest
+test: $(VENV)/ready system ## all tests, as many files at once as there are cores, at most four
+	$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-trainer-minimum: $(MINIMUM_VENV)/ready ## the trainer's tests on TensorFlow 2.17, its oldest; Python 3.11 or 3.12
 	$(MINIMUM_VENV)/bin/python -m pytest tests/trainer
