@@ -33,6 +33,9 @@ help: ## this list
 	@echo "make run    COLLECTION=name   as lanner.yaml has it"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 
+# Test files side by side, each whole: what a file or a session of tests shares is made once for it.
+BY_FILE = --numprocesses logical --dist loadfile --no-loadscope-reorder
+
 RUN_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(COLLECTION),--collection '$(COLLECTION)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
 	$(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(SPLIT),--split '$(SPLIT)') \
 	$(if $(TARGETS),--targets '$(TARGETS)')
@@ -53,7 +56,7 @@ smoke: $(VENV)/ready ## the smallest real training in a cloud, with your connect
 	@$(PYTHON) -m training_jobs.smoke --target '$(TARGET)' --budget '$(BUDGET)'
 
 test: $(VENV)/ready system ## all tests, as many files at once as there are cores, at most four
-	$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest $(BY_FILE) --maxprocesses 4
 
 test-trainer-minimum: $(MINIMUM_VENV)/ready ## the trainer's tests on TensorFlow 2.17, its oldest; Python 3.11 or 3.12
 	$(MINIMUM_VENV)/bin/python -m pytest tests/trainer
@@ -68,7 +71,7 @@ faults-postgres:
 	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
 
 test-faults-clouds: $(VENV)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker]
-	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0
+	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0 $(BY_FILE) --maxprocesses 2
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
 # $(1): a command that succeeds if it is there; $(2): Debian's package
