@@ -16,7 +16,7 @@ from include import settings
 from include.costs.budget import OverBudget, dollars, exceeded, refuse, report, reserve
 from include.costs.ledger import NOTHING, Entry, JobAccount, Kind, Ledger, Totals, month_of, totals
 from include.documents import State
-from training_services.job import JobStatus, TrainingJob, TrainingService
+from training_services.job import JobStatus, PredictingService, TrainingJob, TrainingService
 
 ACCRUE_SECONDS = 600.0  # between two entries of what a running job has cost
 HOUR = 3600
@@ -69,7 +69,7 @@ class Purse:
         self.budget = None if job.budget is None else Decimal(str(job.budget))
 
     def promise(self, job: TrainingJob) -> None:
-        """Write down what an attempt can cost at most, before it is submitted.
+        """Write down what an attempt can cost at most, before it is submitted, its model's answers with it.
 
         The first attempt is not let through either if one of its fall-back machines would be too dear.
 
@@ -80,13 +80,15 @@ class Purse:
         choices = [replace(job, machine=number) for number in range(len(job.machines))] if job.attempt == 1 else [job]
         known = self._attempts()
         others = _besides(known, job)
+        answers = self.service.cost_of_answers() if isinstance(self.service, PredictingService) else NOTHING
         for choice in choices or [job]:
-            most = self.service.cost(choice, job.max_seconds)
+            most = self.service.cost(choice, job.max_seconds) + answers
             if reason := refuse(most, budget=self.budget, spent=others.spent, committed=others.committed):
                 raise OverBudget(f"{_machine(choice)}: {reason}")
-        estimate = self.service.cost(job, job.max_seconds)
+        estimate = self.service.cost(job, job.max_seconds) + answers
         if estimate:
-            note = f"{_machine(job)}, at most {job.max_seconds / HOUR:g} h"
+            besides = f", {dollars(answers)} of it for its model's answers" if answers else ""
+            note = f"{_machine(job)}, at most {job.max_seconds / HOUR:g} h{besides}"
             reserve(self.ledger, self._entry(known, job.name, Kind.ESTIMATED, estimate, note), self.monthly)
             print(f"{job.name} can cost {dollars(estimate)} at most ({note}).")
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,31 @@ def test_what_it_can_cost_is_promised_before_it_is_submitted(service: Rented, jo
     Purse(service, job).promise(job)
     account = ledger.accounts()[job.name]
     assert (account.estimated, account.committed, account.spent) == (2, 2, 0)
+
+
+class Answering(Rented):
+    """One whose models answer elsewhere, which costs besides."""
+
+    def cost_of_answers(self) -> Decimal:
+        return Decimal("0.5")
+
+    def predict(self, *_: Any) -> dict[str, Any]:
+        raise AssertionError
+
+
+def test_so_is_what_its_models_answers_can_cost(
+    service: Rented, job: TrainingJob, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering = Answering(service.jobs, service.store)
+    with pytest.raises(OverBudget, match=r"small: The job can cost \$2.50, and \$2.40 is left"):
+        Purse(answering, replace(job, budget=2.4)).promise(job)
+    purse = Purse(answering, replace(job, budget=2.5))
+    purse.promise(job)
+    assert ledger.accounts()[job.name].committed == Decimal("2.5")
+    assert "can cost $2.50 at most (small, at most 2 h, $0.50 of it for its model's answers)" in capsys.readouterr().out
+    purse.spend(f"{job.name}-score", Decimal("0.25"), "batch transform")
+    assert purse.settle([ended(job, HOUR)])[0] == 1.25
+    assert sum(account.committed for account in ledger.accounts().values()) == 0
 
 
 def test_over_its_own_budget_it_is_not_submitted(service: Rented, job: TrainingJob, ledger: Ledger) -> None:

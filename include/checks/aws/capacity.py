@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from math import floor
 
 from include.checks.aws.facts import AwsFacts
-from include.checks.aws.instances import BUILTIN_FAMILIES, BUILTIN_REGISTRIES, AskedInstance, known_types
+from include.checks.aws.instances import BUILTIN_FAMILIES, BUILTIN_REGISTRIES, TRAINING, AskedInstance, known_types
 from include.checks.rule import Fault, Rule
 
 ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<image>.+)")
 
 
 def _unknown_type(facts: AwsFacts) -> Iterable[Fault]:
-    for name in dict.fromkeys(asked.type for asked in facts.instances):
-        if name not in known_types():
+    for name, use in dict.fromkeys((asked.type, asked.use) for asked in facts.instances):
+        if name not in known_types(use):
             yield Fault(
-                f"SageMaker does not train on a {name}.",
+                f"SageMaker runs no {use} on a {name}.",
                 "Name one of its own, such as ml.g5.xlarge, under machines in lanner.yaml: aws sagemaker "
                 "create-training-job help lists them at InstanceType.",
             )
@@ -55,8 +55,7 @@ def _quota(facts: AwsFacts) -> Iterable[Fault]:
             yield Fault(
                 f'{asked} takes {asked.count} of "{asked.quota}" in {facts.region}; the quota of {facts.account} is '
                 f"{limit}. SageMaker would answer ResourceLimitExceeded.",
-                f"Ask for more; it may take days: {_request(facts, asked, asked.count)}. Or name another machine or "
-                "region in lanner.yaml.",
+                f"Ask for more; it may take days: {_request(facts, asked, asked.count)}. {_otherwise(asked)}",
             )
         elif limit < running + asked.count:
             yield Fault(
@@ -65,6 +64,13 @@ def _quota(facts: AwsFacts) -> Iterable[Fault]:
                 f"Wait until they have ended (aws sagemaker list-training-jobs --status-equals InProgress --region "
                 f"{facts.region}), or ask for more: {_request(facts, asked, running + asked.count)}.",
             )
+
+
+def _otherwise(asked: AskedInstance) -> str:
+    """What else helps against a quota."""
+    if asked.use == TRAINING:
+        return "Or name another machine or region in lanner.yaml."
+    return "The model could be trained, and would not be scored: only SageMaker can run it."
 
 
 def _request(facts: AwsFacts, asked: AskedInstance, amount: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from include import settings
 from include.aws_account import AwsAccount
-from include.checks.aws.instances import AskedInstance
+from include.checks.aws.instances import ANSWERING, AskedInstance
 from include.checks.aws.setup import ANY_MACHINE, BUILTIN_TARGET, TARGET, asked_instances, look, report
 from include.settings import AwsSettings
 
@@ -64,6 +64,7 @@ def check_aws(options: argparse.Namespace, pair: Callable[[str], tuple[str, str]
         raise ValueError("--spot and --builtin need --instance; the machines of lanner.yaml say so themselves.")
     aws = AwsSettings(**fields)
     instances = [AskedInstance(name, options.spot, builtin=options.builtin) for name in options.instance or ()]
+    instances += [ANSWERING] if options.builtin else []
     if not instances:
         instances = asked_instances(current.machines(TARGET))
         instances += asked_instances(current.machines(BUILTIN_TARGET), builtin=True)

@@ -1,6 +1,7 @@
 """The machines that are asked for as the rules see them, and where SageMaker has its own detector.
 
 The types that SageMaker knows by name are those of the SDK's description of the service, which is as new as the SDK.
+What they are for is called as Service Quotas calls it, which counts each use apart.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+
+TRAINING, TRANSFORM = "training job", "transform job"
+SHAPES: Mapping[str, str] = MappingProxyType({TRAINING: "TrainingInstanceType", TRANSFORM: "TransformInstanceType"})
 
 # Of the built-in "Object Detection - MXNet", which does not train on CPUs.
 # p2, p3: https://docs.aws.amazon.com/sagemaker/latest/dg/object-detection.html, in the copy
@@ -57,12 +61,14 @@ class AskedInstance:
         spot: are they taken away when others need them?
         count: that train together.
         builtin: is it AWS's own detector that trains on them?
+        use: what they are for.
     """
 
     type: str
     spot: bool = False
     count: int = 1
     builtin: bool = False
+    use: str = TRAINING
 
     @property
     def quota(self) -> str:
@@ -71,7 +77,7 @@ class AskedInstance:
         >>> AskedInstance("ml.g5.xlarge", spot=True).quota
         'ml.g5.xlarge for spot training job usage'
         """
-        return quota_name(self.type, spot=self.spot)
+        return quota_name(self.type, spot=self.spot, use=self.use)
 
     @property
     def in_ec2(self) -> str:
@@ -82,8 +88,12 @@ class AskedInstance:
         return f"{f'{self.count} x ' if self.count > 1 else ''}{self.type}{' (spot)' if self.spot else ''}"
 
 
-def quota_name(instance_type: str, *, spot: bool) -> str:
-    return f"{instance_type} for {'spot ' if spot else ''}training job usage"
+# On which the built-in detector answers for the hold-out. A CPU takes well under a second for an image.
+ANSWERING = AskedInstance("ml.m5.2xlarge", use=TRANSFORM)
+
+
+def quota_name(instance_type: str, *, spot: bool, use: str = TRAINING) -> str:
+    return f"{instance_type} for {'spot ' if spot else ''}{use} usage"
 
 
 def builtin_image(region: str) -> str:
@@ -97,9 +107,9 @@ def builtin_image(region: str) -> str:
 
 
 @cache
-def known_types() -> frozenset[str]:
-    """Every instance type that a training job can name."""
+def known_types(use: str = TRAINING) -> frozenset[str]:
+    """Every instance type that SageMaker has for a use."""
     from botocore.session import get_session
 
     model = get_session().get_service_model("sagemaker")
-    return frozenset(model.shape_for("TrainingInstanceType").enum)
+    return frozenset(model.shape_for(SHAPES[use]).enum)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from include.checks.aws.facts import AwsFacts
 from include.checks.aws.gathering import Clients, gather
-from include.checks.aws.instances import AskedInstance
+from include.checks.aws.instances import ANSWERING, TRAINING, AskedInstance
 from include.checks.aws.machines import PRESETS
 from include.checks.aws.rules import RULES
 from include.checks.rule import Finding, check
@@ -17,7 +17,7 @@ ANY_MACHINE = Machine(preset=next(iter(PRESETS)))
 
 
 def asked_instances(machines: Iterable[Machine], *, builtin: bool = False) -> list[AskedInstance]:
-    """The machines of lanner.yaml as SageMaker's instances, each once.
+    """The machines of lanner.yaml as SageMaker's instances, each once; for the built-in detector also what answers.
 
     Raises:
         ValueError: there is no such preset.
@@ -28,7 +28,7 @@ def asked_instances(machines: Iterable[Machine], *, builtin: bool = False) -> li
             raise ValueError(f"There is no machine preset {each.preset!r}; there are {', '.join(PRESETS)}.")
         machine = PRESETS[each.preset]
         asked.append(AskedInstance(machine.instance_type, each.spot, machine.workers, builtin))
-    return list(dict.fromkeys(asked))
+    return [*dict.fromkeys(asked), *([ANSWERING] if builtin and asked else [])]
 
 
 def look(
@@ -60,7 +60,7 @@ def look(
 
 def report(facts: AwsFacts, findings: Sequence[Finding]) -> str:
     """All that was found, each with what to do, and all that could not be looked at."""
-    machines = ", ".join(f"{each}{' for the built-in detector' if each.builtin else ''}" for each in facts.instances)
+    machines = ", ".join(f"{each}{_purpose(each)}" for each in facts.instances)
     lines = [f"{facts.caller or 'Nobody known'}, bucket {facts.bucket}, region {facts.region}, machines: {machines}."]
     for finding in findings:
         lines += ["", f"{finding.code}: {finding.wrong}", f"  {finding.remedy}", f"  {finding.source}"]
@@ -69,3 +69,10 @@ def report(facts: AwsFacts, findings: Sequence[Finding]) -> str:
     missing = f"{len(findings)} to mend" if findings else "nothing is missing"
     unchecked = f", {len(facts.unknown)} could not be checked" if facts.unknown else ""
     return "\n".join([*lines, "", f"{missing}{unchecked}.".capitalize()])
+
+
+def _purpose(asked: AskedInstance) -> str:
+    """What a machine is for, where it is not any training."""
+    if asked.use != TRAINING:
+        return f" for a {asked.use}"
+    return " for the built-in detector" if asked.builtin else ""

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/object-detection.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from include.aws_account import AwsAccount
 from include.builtin_detector import hyperparameters
 from include.checks.aws import builtin as aws_builtin
-from include.checks.aws.instances import BUILTIN_FAMILIES, builtin_image
+from include.checks.aws.instances import ANSWERING, BUILTIN_FAMILIES, builtin_image
 from include.checks.rule import check
 from include.costs.prices import PriceList, WorkerPool
 from include.dataset.sagemaker_channels import sagemaker_data
@@ -31,7 +32,7 @@ from training_services.sagemaker.builtin_bucket import BuiltinBucket, BuiltinSta
 from training_services.sagemaker.builtin_history import write_history
 from training_services.sagemaker.machines import PRESETS, SageMakerMachine
 from training_services.sagemaker.service import LOCAL_CHECKPOINTS, SageMakerService
-from training_services.sagemaker.transform import MACHINE, BatchTransform
+from training_services.sagemaker.transform import MOST_SECONDS, STOP_SECONDS, BatchTransform
 
 BUILTIN_PRESETS: Mapping[str, SageMakerMachine] = MappingProxyType(
     {
@@ -77,8 +78,7 @@ class SageMakerBuiltinService(SageMakerService):
         """A batch transform; see ``PredictingService``."""
 
         def billed(transform: str, seconds: float) -> None:
-            dollars = self.prices.job([WorkerPool(MACHINE)], seconds, self.settings.region)
-            bill(transform, dollars, f"batch transform on {MACHINE}, {seconds:.0f} s")
+            bill(transform, self._answering(seconds), f"batch transform on {ANSWERING.type}, {seconds:.0f} s")
 
         model = self.files.uri(self.files.model(name))
         transform = BatchTransform(
@@ -86,6 +86,13 @@ class SageMakerBuiltinService(SageMakerService):
         )
         answers = transform.answers(model, images, billed)
         return {image: detections(rows, class_ids) for image, rows in answers.items()}
+
+    def cost_of_answers(self) -> Decimal:
+        return self._answering(MOST_SECONDS + STOP_SECONDS)
+
+    def _answering(self, seconds: float) -> Decimal:
+        """US dollars for so many seconds of a batch transform. Its machines cost what they cost for training."""
+        return self.prices.job([WorkerPool(ANSWERING.type)], seconds, self.settings.region)
 
     def _as_asked(self, job: TrainingJob) -> aws_builtin.BuiltinJob:
         """The job as it will be submitted, for the rules; nothing of it is in the bucket yet."""

@@ -18,12 +18,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from include.aws_account import AwsAccount, AwsCallFailed
+from include.checks.aws.instances import ANSWERING
 from include.dataset.sagemaker_json import CONTENT_TYPE
 from include.settings import AwsSettings
 from training_services.sagemaker.answers import PredictionFailed, read_answer
 from training_services.sagemaker.bucket import SageMakerBucket
 
-MACHINE = "ml.m5.2xlarge"  # a CPU answers for an image in well under a second, and an account's quota has some
 NUMBERS = range(1, 6)  # transforms of one model, before a person must look
 MOST_SECONDS = 3600.0  # after which a transform is stopped: the service has no limit of its own
 STOP_SECONDS = 600.0  # that the service may take to stop one
@@ -114,7 +114,7 @@ class BatchTransform:
                 raise
         source = {"S3DataType": "S3Prefix", "S3Uri": self.files.uri(f"{folder}/input/")}
         output: dict[str, Any] = {"S3OutputPath": self.files.uri(f"{folder}/output/"), "AssembleWith": "None"}
-        resources: dict[str, Any] = {"InstanceType": MACHINE, "InstanceCount": 1}
+        resources: dict[str, Any] = {"InstanceType": ANSWERING.type, "InstanceCount": 1}
         if self.settings.kms_key:
             output["KmsKeyId"] = resources["VolumeKmsKeyId"] = self.settings.kms_key
         with contextlib.suppress(FileExistsError):  # the answer to the call before was lost

@@ -12,7 +12,14 @@ from include.checks.aws import instances as aws_instances
 from include.checks.aws import simulation as aws_simulation
 from include.checks.aws.access import needed, resources
 from include.checks.aws.facts import Quota
-from include.checks.aws.instances import BUILTIN_REGISTRIES, AskedInstance, builtin_image, known_types
+from include.checks.aws.instances import (
+    ANSWERING,
+    BUILTIN_REGISTRIES,
+    SHAPES,
+    AskedInstance,
+    builtin_image,
+    known_types,
+)
 from include.checks.aws.machines import PRESETS
 from include.checks.aws.rules import RULES, AwsFacts
 from include.checks.rule import Rule, check
@@ -181,6 +188,18 @@ def test_running_jobs_count(limit: int, running: int, said: str) -> None:
     assert f"--quota-code L-BBBBBBBB --desired-value {wanted} --region eu-west-1" in finding.remedy
 
 
+def test_the_batch_transform_has_a_quota_of_its_own() -> None:
+    """Without it a model of the built-in detector is trained, paid and never scored."""
+    asked = replace(SOUND, instances=(*SOUND.instances, ANSWERING), quotas=dict(SOUND.quotas))
+    assert check(RULES, asked) == []
+    quotas = {"ml.m5.2xlarge for transform job usage": Quota(0.0, "L-CCCCCCCC")}
+    [finding] = check(RULES, replace(asked, quotas=SOUND.quotas | quotas))
+    assert finding.code == "QUOTA"
+    assert 'takes 1 of "ml.m5.2xlarge for transform job usage" in eu-west-1; the quota of' in finding.wrong
+    assert "--quota-code L-CCCCCCCC --desired-value 1 --region eu-west-1" in finding.remedy
+    assert "machine" not in finding.remedy, "there is no other"
+
+
 @pytest.mark.parametrize(
     ("image", "region", "exists", "codes"),
     [
@@ -203,3 +222,4 @@ def test_the_table_of_images() -> None:
 
 def test_every_preset_is_known_to_sagemaker() -> None:
     assert {machine.instance_type for machine in PRESETS.values()} <= known_types()
+    assert all(AskedInstance("ml.m5.2xlarge").type in known_types(use) for use in SHAPES)

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from include.aws_account import ALL_SERVICES
 from include.builtin_detector import BuiltinConfiguration
 from include.costs.ledger import Ledger
 from include.documents import DatasetDocument, PlanDocument, State, TrainingSummary
 from include.results import MXNET, folder_of, history_of, score_model
 from include.settings import AwsSettings, Settings, Thresholds
 from include.store import Store
-from tests.standins.aws.sagemaker_client import SageMakerClient
+from tests.standins.aws.sagemaker_client import SageMakerClient, sagemaker_standin
 from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.toy_collection import ToyImage, make_images
 from tests.toy_dataset import put_dataset
@@ -120,6 +121,27 @@ def test_a_region_without_the_algorithm(builtin: SageMakerBuiltinService, asked:
     settings = builtin.settings.model_copy(update={"region": "eu-south-2"})
     there = SageMakerBuiltinService(builtin.account, settings, builtin.files.store)
     assert "IMAGE: The built-in object detection has no image in eu-south-2." in "\n".join(there.check(asked))
+
+
+def test_a_quota_for_the_answers_is_asked_for_before_anything_is_trained(
+    builtin: SageMakerBuiltinService, asked: TrainingJob, urls: dict[str, str], tmp_path: Path
+) -> None:
+    quotas = (
+        "--quota",
+        "ml.m5.2xlarge for transform job usage=0",
+        "--quota",
+        "ml.g4dn.xlarge for training job usage=1",
+    )
+    with sagemaker_standin(tmp_path / "poor", urls[ALL_SERVICES], *quotas) as poor:
+        there = account(urls | {"service-quotas": poor.url})
+        (found,) = SageMakerBuiltinService(there, builtin.settings, builtin.files.store).check(asked)
+    assert found.startswith('QUOTA: ml.m5.2xlarge takes 1 of "ml.m5.2xlarge for transform job usage" in us-east-1')
+    assert "aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code L-" in found
+
+
+def test_what_the_answers_can_cost_is_known_before(builtin: SageMakerBuiltinService) -> None:
+    """An hour and the time that it takes to stop it, on an ml.m5.2xlarge."""
+    assert builtin.cost_of_answers() == pytest.approx(Decimal("0.461") * 70 / 60, abs=Decimal("0.001"))
 
 
 def test_the_service_itself_fails_what_the_check_would_have_refused(
