@@ -71,6 +71,9 @@ class SubmitTraining(BaseOperator):
         except PermissionError as denied:
             _leave_word(context, Reason.PERMISSION, f"Nothing was submitted. {denied}")
             raise
+        except ValueError as wrong:
+            _leave_word(context, Reason.BAD_INPUT, f"Nothing was submitted. {wrong}")
+            raise
         except Refused as refused:
             _leave_word(context, refused.reason, f"Nothing was submitted. {refused}")
             raise

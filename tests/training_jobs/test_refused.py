@@ -22,6 +22,13 @@ class Full(LocalService):
         raise Refused(Reason.QUOTA, "no instance is left")
 
 
+class Wrong(LocalService):
+    """Which finds the request wrong, or whose last look before it was sent did."""
+
+    def find_or_submit(self, job: TrainingJob) -> JobHandle:
+        raise ValueError("the content type is empty")
+
+
 class Words:
     """What a task leaves for the teardown."""
 
@@ -45,6 +52,19 @@ def test_submit_says_why_and_may_be_tried_again(job: TrainingJob) -> None:
     with pytest.raises(Refused, match="no instance is left"):
         SubmitTraining(task_id="submit", job=job.as_dict()).execute({"ti": words})  # type: ignore[typeddict-item]
     assert words.said["failure"] == {"reason": "QUOTA", "message": "Nothing was submitted. no instance is left"}
+
+
+def test_what_is_wrong_with_a_job_is_said_as_bad_input(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Wrong(Path("jobs"), Store(Path("store")))
+    monkeypatch.setattr("training_jobs.operators.open_service", lambda target: wrong)
+    monkeypatch.setattr(wrong, "check", lambda job: [])
+    words = Words()
+    with pytest.raises(ValueError, match="content type"):
+        SubmitTraining(task_id="submit", job=job.as_dict()).execute({"ti": words})  # type: ignore[typeddict-item]
+    assert words.said["failure"] == {
+        "reason": "BAD_INPUT",
+        "message": "Nothing was submitted. the content type is empty",
+    }
 
 
 def test_so_does_wait_for_a_next_attempt(job: TrainingJob) -> None:

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/object-detection.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from typing import Any
 from include.aws_account import AwsAccount
 from include.builtin_detector import hyperparameters
 from include.checks.aws import builtin as aws_builtin
+from include.checks.aws.gathering import look_at_channels
 from include.checks.aws.instances import ANSWERING, BUILTIN_FAMILIES, builtin_image
 from include.checks.rule import check
 from include.costs.prices import PriceList, WorkerPool
@@ -125,6 +127,18 @@ class SageMakerBuiltinService(SageMakerService):
                 "LocalPath": LOCAL_CHECKPOINTS,
             },
         }
+
+    def _faults_of(self, job: TrainingJob, request: Mapping[str, Any]) -> list[str]:
+        """The rules of ``check`` once more, about what is really sent, and with what lies where it points."""
+        sent = [
+            aws_builtin.Channel(
+                each["ChannelName"], each["DataSource"]["S3DataSource"]["S3Uri"], each.get("ContentType", "")
+            )
+            for each in request["InputDataConfig"]
+        ]
+        channels = look_at_channels(self.account.client("s3"), sent)
+        asked = replace(self._as_asked(job), channels=channels, hyperparameters=request["HyperParameters"])
+        return [str(finding) for finding in check(aws_builtin.RULES, asked)]
 
     def _image(self, *, gpu: bool) -> dict[str, Any]:
         return {"TrainingImage": builtin_image(self.settings.region)}

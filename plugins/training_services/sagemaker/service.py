@@ -106,11 +106,14 @@ class SageMakerService:
 
         Raises:
             Refused: the account's quota is used up.
+            ValueError: the job would fail; nothing was submitted.
             AwsCallFailed: a service did not answer.
         """
         if found := self.describe([job.name]):
             return JobHandle(job, found[job.name], submitted=False)
         request = self._request(job, self.files.stage(job))
+        if faults := self._faults_of(job, request):
+            raise ValueError("\n- ".join([f"{job.name} was not submitted, because:", *faults]))
         try:
             arn = self.account.call("sagemaker", "create_training_job", **request)["TrainingJobArn"]
         except FileExistsError:  # another was faster, or it was we ourselves and the answer was lost
@@ -182,6 +185,10 @@ class SageMakerService:
             vpc = {"Subnets": list(settings.subnets), "SecurityGroupIds": list(settings.security_groups)}
             request["VpcConfig"] = vpc
         return request
+
+    def _faults_of(self, job: TrainingJob, request: Mapping[str, Any]) -> list[str]:
+        """A last look, before anything is paid: what would make a request fail whose data lie in the bucket by now."""
+        return []
 
     def _image(self, *, gpu: bool) -> dict[str, Any]:
         if self.settings.container:

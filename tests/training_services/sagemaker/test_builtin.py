@@ -148,7 +148,8 @@ def test_the_service_itself_fails_what_the_check_would_have_refused(
     builtin: SageMakerBuiltinService, asked: TrainingJob
 ) -> None:
     """The batch of the chapter's second classic failure; it is paid, and not tried again."""
-    builtin.find_or_submit(replace(asked, configuration=CONFIGURATION | {"mini_batch_size": 9}))
+    large = replace(asked, configuration=CONFIGURATION | {"mini_batch_size": 9})
+    builtin.account.call("sagemaker", "create_training_job", **builtin._request(large, builtin.files.stage(large)))
     status = until(builtin, asked.name, ended)
     assert (status.state, status.reason, status.renewable) == (State.FAILED, "BAD_INPUT", False)
     assert "must be bigger or equal to the mini_batch_size" in status.message
@@ -224,6 +225,35 @@ def test_what_does_not_belong_into_a_channel_stops_it(builtin: SageMakerBuiltinS
     builtin.account.client("s3").put_object(Bucket=builtin.settings.bucket, Key=stray, Body=b"stray")
     with pytest.raises(TransferDamaged, match=r"should hold 48 objects for this job and holds 49; .*stray.jpg"):
         builtin.files.stage(asked)
+
+
+def spoilt(request: dict[str, Any], fault: str) -> dict[str, Any]:
+    """A request with one of the chapter's four classic failures, as if the target itself had made it so."""
+    train, *others = request["InputDataConfig"]
+    match fault:
+        case "S3_PREFIX":
+            source = train["DataSource"]["S3DataSource"]
+            train = train | {"DataSource": {"S3DataSource": source | {"S3Uri": source["S3Uri"].replace("s3_t", "s3t")}}}
+        case "BATCH_TOO_LARGE":
+            return request | {"HyperParameters": request["HyperParameters"] | {"mini_batch_size": "9"}}
+        case "CONTENT_TYPE":
+            train = {name: value for name, value in train.items() if name != "ContentType"}
+        case "CHANNEL_NAMES":
+            train = train | {"ChannelName": "train_channel"}
+    return request | {"InputDataConfig": [train, *others]}
+
+
+@pytest.mark.parametrize("fault", ["S3_PREFIX", "BATCH_TOO_LARGE", "CONTENT_TYPE", "CHANNEL_NAMES"])
+def test_the_four_classic_failures_are_looked_for_once_more_in_what_is_sent(
+    builtin: SageMakerBuiltinService, asked: TrainingJob, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """After the data have arrived, and before anything is paid: the request itself, and what lies in the bucket."""
+    sound = builtin._request
+    monkeypatch.setattr(builtin, "_request", lambda job, staged: spoilt(sound(job, staged), fault))
+    with pytest.raises(ValueError, match=rf"{asked.name} was not submitted, because:\n- {fault}: ") as refused:
+        builtin.find_or_submit(asked)
+    assert str(refused.value).count("\n- ") == 1
+    assert builtin.describe([asked.name]) == {}
 
 
 # --- what comes back
