@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BENCH_VENV := .venv-bench
 MINIMUM_VENV := .venv-tf217
+AZURITE := tests/standins/azure/node_modules
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins:$(CURDIR)/include/trainer/src
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -40,10 +41,12 @@ RUN_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(COLLECTION),--collection '$(
 	$(if $(MINUTES),--minutes '$(MINUTES)') $(if $(CONFIG),--config '$(CONFIG)') $(if $(SPLIT),--split '$(SPLIT)') \
 	$(if $(TARGETS),--targets '$(TARGETS)')
 
+AZURE_WANTED = $(if $(TARGETS),$(findstring azure,$(TARGETS)),all)
+
 run: $(VENV)/ready ## train, score and export a detector in an Airflow on this machine
 	@$(PYTHON) -m include.laptop $(RUN_OPTIONS)
 
-rehearse: $(VENV)/ready ## the same with clouds that are stand-ins on this machine: no account, no network [TARGETS=vertex] [DATA=…]
+rehearse: $(VENV)/ready $(if $(AZURE_WANTED),$(AZURITE)/ready) ## the same with clouds that are stand-ins on this machine: no account, no network [TARGETS=vertex] [DATA=…]
 	@$(PYTHON) -m tests.standins.rehearse $(RUN_OPTIONS)
 
 airflow: $(VENV)/ready ## Airflow's UI on this project's DAGs, and nothing started in it
@@ -55,7 +58,7 @@ tensorboard: $(VENV)/ready ## curves and pictures of all trainings on this machi
 smoke: $(VENV)/ready ## the smallest real training in a cloud, with your connection; then all of it is removed TARGET=vertex BUDGET=dollars
 	@$(PYTHON) -m training_jobs.smoke --target '$(TARGET)' --budget '$(BUDGET)'
 
-test: $(VENV)/ready system ## all tests, as many files at once as there are cores, at most four
+test: $(VENV)/ready $(AZURITE)/ready system ## all tests, as many files at once as there are cores, at most four
 	$(PYTHON) -m pytest $(BY_FILE) --maxprocesses 4
 
 test-trainer-minimum: $(MINIMUM_VENV)/ready ## the trainer's tests on TensorFlow 2.17, its oldest; Python 3.11 or 3.12
@@ -70,7 +73,7 @@ faults-sqlite:
 faults-postgres:
 	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
 
-test-faults-clouds: $(VENV)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker]
+test-faults-clouds: $(VENV)/ready $(AZURITE)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker]
 	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0 $(BY_FILE) --maxprocesses 2
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
@@ -109,13 +112,20 @@ lock: $(VENV)/ready ## requirements.in → requirements.txt, for Python 3.11 to 
 	$(VENV)/bin/uv pip compile requirements-bench.in --universal --python-version 3.11 --no-header --upgrade -o requirements-bench.txt
 
 clean: ## remove the environment and all state; lanner.yaml stays
-	rm -rf $(VENV) $(BENCH_VENV) $(MINIMUM_VENV) .lanner .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) $(MINIMUM_VENV) $(AZURITE) .lanner .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # The environment, made anew whenever the lock changes. uv comes first, into the environment itself.
 $(VENV)/ready: requirements.txt
 	@if [ -z "$(PYTHON3)" ]; then echo "Python 3.11, 3.12 or 3.13 is needed, and none is on PATH." \
 		"Install one (Debian: apt install python3 python3-venv), or name it: make $(MAKECMDGOALS) PYTHON3=/path/to/python3"; exit 2; fi
 	@"$(PYTHON3)" include/laptop/set_up.py $(VENV) requirements.txt
+
+# Blob storage of Azure in rehearsals, by the environment's own Node. Without network what needs it skips and says so.
+$(AZURITE)/ready: tests/standins/azure/package-lock.json | $(VENV)/ready
+	@echo "Installing Azurite, which rehearses Azure's Blob storage."; \
+		PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/npm ci --prefix $(dir $<) --ignore-scripts --no-audit --no-fund \
+			--loglevel=error >/dev/null && touch $@ \
+		|| echo "npm cannot install Azurite here (is there a registry?); what needs it will skip and say so."
 
 # What benches measure against, kept out of the environment itself. Without network its rows are left out.
 $(BENCH_VENV)/ready: requirements-bench.txt | $(VENV)/ready
