@@ -74,7 +74,7 @@ faults-postgres:
 	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
 
 test-faults-clouds: $(VENV)/ready $(AZURITE)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker]
-	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0 $(BY_FILE) --maxprocesses 2
+	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0 --numprocesses 2 --dist worksteal
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
 # $(1): a command that succeeds if it is there; $(2): Debian's package
