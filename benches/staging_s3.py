@@ -2,7 +2,8 @@
 
 The files are those of ``benches.staging``, to an emulator of S3 on this machine (moto, a new one for each timing, its
 objects in its memory). Ours is what a submission does before it asks for a job: list what is there, send what differs,
-eight at a time, each with its CRC-32, and look whether all arrived. Against it:
+eight at a time, each with its CRC-32, and look whether all arrived. The checksums of files that have not changed since
+(device, inode, size and both times are the same) it remembers, so that the second time it reads none. Against it:
 
 - boto3's transfer manager, which ours is built on, with eight threads for everything, the rest as it comes;
 - ``aws s3 sync``, version 1, from an environment of its own (``requirements-bench.txt``), as it comes. Its start is

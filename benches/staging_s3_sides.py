@@ -29,9 +29,11 @@ def account(url: str) -> AwsAccount:
 
 
 def ours(url: str, folder: Path) -> Callable[[], None]:
+    from training_services.checksums import MEMORY
     from training_services.sagemaker.s3_bucket import S3Bucket
 
-    bucket = S3Bucket(account(url), BUCKET)
+    (folder.parent / MEMORY).unlink(missing_ok=True)  # of another timing
+    bucket = S3Bucket(account(url), BUCKET, folder=folder.parent)
     bucket.account.client("s3")
     return lambda: print(bucket.upload(files(folder)), file=sys.stderr)
 

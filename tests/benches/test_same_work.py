@@ -30,7 +30,7 @@ from detector_trainer.configuration import Configuration
 from include.store import Store
 from tests.standins.google.gcs import why_not
 from training_services.bucket import crc32c_of
-from training_services.sagemaker.s3_bucket import crc32_of
+from training_services.checksums import crc32_of
 
 IMAGES = 6
 

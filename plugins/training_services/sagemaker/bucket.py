@@ -123,7 +123,8 @@ class SageMakerBucket:
 
     @cached_property
     def bucket(self) -> S3Bucket:
-        return S3Bucket(self.account, self.settings.bucket, self.settings.kms_key)
+        folder = Path(str(self.store.root)) if self.store.is_local else None
+        return S3Bucket(self.account, self.settings.bucket, self.settings.kms_key, folder)
 
     def path(self, name: str) -> str:
         return f"{self.settings.prefix}/{name}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from boto3.session import Session
 
 from include.aws_account import ALL_SERVICES, AwsAccount
 from tests.standins.aws.server import REGION, aws_standin
+from training_services import checksums
 from training_services.sagemaker import s3_bucket
-from training_services.sagemaker.s3_bucket import S3Bucket, crc32_of, etag_of
+from training_services.sagemaker.s3_bucket import S3Bucket
 from training_services.transfer import Transfer, TransferDamaged
 
 
@@ -53,10 +56,8 @@ def test_only_what_differs_is_sent(bucket: S3Bucket, files: dict[str, Path]) -> 
     assert bucket.upload(files) == Transfer(0, 0, 4)
     files["lanner/data/a"].write_bytes(b"b" * 1000)  # as long as before
     assert bucket.upload(files) == Transfer(1, 1000, 3)
-    assert {key: bucket._checksum(key) for key, _, _ in bucket.objects("lanner/")} == {
-        key: crc32_of(file) for key, file in files.items()
-    }
-    assert {each.etag for each in bucket.objects("lanner/")} == {etag_of(file) for file in files.values()}
+    assert {key for key, *_ in bucket.objects("lanner/")} == files.keys()
+    assert all(bucket._holds(key, file) for key, file in files.items())
     assert len(bucket.account.call("s3", "list_multipart_uploads", Bucket=bucket.name).get("Uploads", [])) == 0
 
 
@@ -65,8 +66,58 @@ def test_where_etags_say_nothing_checksums_do(
 ) -> None:
     """As with a KMS key."""
     bucket.upload(files)
-    monkeypatch.setattr(s3_bucket, "etag_of", lambda file: "of something else")
+    monkeypatch.setattr(s3_bucket, "md5_of", lambda file: "of something else")
     assert bucket.upload(files) == Transfer(0, 0, 4)
+    files["lanner/data/a"].write_bytes(b"b" * 1000)
+    assert bucket.upload(files) == Transfer(1, 1000, 3)
+
+
+def test_a_large_file_is_asked_for_by_itself(bucket: S3Bucket, files: dict[str, Path]) -> None:
+    """As long as another, with another CRC-32; and what another program sent, of which S3 keeps none."""
+    large = files["lanner/jobs/c"]
+    bucket.upload({"lanner/jobs/c": large})
+    with large.open("r+b") as opened:
+        opened.write(b"changed")
+    assert bucket.upload({"lanner/jobs/c": large}) == Transfer(1, 12_000_000, 0)
+    sent = {"Key": "lanner/jobs/c", "Body": large.read_bytes(), "ChecksumAlgorithm": "SHA256"}
+    bucket.account.call("s3", "put_object", Bucket=bucket.name, **sent)
+    assert bucket.upload({"lanner/jobs/c": large}) == Transfer(1, 12_000_000, 0)
+    assert bucket.upload({"lanner/jobs/c": large}) == Transfer(0, 0, 1)
+
+
+def test_what_was_read_once_is_not_read_again(
+    bucket: S3Bucket, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor asked for one by one; and one that was changed since is."""
+    for file in files.values():
+        os.utime(file, (1e9, 1e9))
+    monkeypatch.setattr(checksums, "SETTLED_NS", -1)  # their last change was a moment ago
+    there = S3Bucket(bucket.account, bucket.name, folder=tmp_path)
+    there.upload(files)
+    read: list[Path] = []
+    for name in ("crc32_of", "md5_of"):
+        reckoned = getattr(checksums, name)
+        counted = functools.wraps(reckoned)(lambda file, reckoned=reckoned: read.append(file) or reckoned(file))
+        monkeypatch.setattr(s3_bucket, name, counted)
+    assert there.upload(files) == Transfer(0, 0, 4)
+    assert read == []
+    files["lanner/data/a"].write_bytes(b"b" * 1000)
+    os.utime(files["lanner/data/a"], (1e9, 1e9))  # only its inode's own time tells
+    assert there.upload(files) == Transfer(1, 1000, 3)
+    assert set(read) == {files["lanner/data/a"]}
+    assert bucket.upload(files) == Transfer(0, 0, 4)
+    assert set(read) == set(files.values())
+
+
+def test_a_bucket_that_may_not_be_listed_is_no_upload(
+    bucket: S3Bucket, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError("s3.list_objects_v2 answered AccessDenied")
+
+    monkeypatch.setattr(S3Bucket, "objects", refused)
+    with pytest.raises(PermissionError, match="AccessDenied"):
+        bucket.upload(files)
 
 
 def test_only_what_differs_is_fetched(bucket: S3Bucket, files: dict[str, Path], tmp_path: Path) -> None:
