@@ -104,6 +104,11 @@ def python_module(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
+def python_path() -> str:
+    """Where this project's own modules are found, the trainer's among them."""
+    return os.pathsep.join(map(str, (PROJECT, PROJECT / "plugins", PROJECT / "include" / "trainer" / "src")))
+
+
 def _python_path() -> list[str]:
     return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
 

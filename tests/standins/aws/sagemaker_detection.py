@@ -20,12 +20,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.standins.aws.sagemaker_detection_data import SUFFIXES, check_sizes, read_piped_side, read_side, write_shards
+from tests.standins.aws.sagemaker_detection_data import SUFFIXES, check_sizes, read_piped_side, read_side
 from tests.standins.aws.sagemaker_detection_rules import SIDES, BadJob, check_channels, check_hyperparameters, is_piped
+from tests.standins.small_training import DETECTOR, trainer_command, write_shards
 from training_services.local_runner import write
 
 CLIENT_ERROR, STOPPED = 2, 75
-DETECTOR = {"input_size": 128, "width": 0.5, "weights": "none", "steps": 60, "batch_size": 8, "learning_rate": 0.01}
 _MODEL = "model_algo_1"  # folder of the SavedModel; the algorithm has files that begin so
 
 
@@ -53,7 +53,7 @@ def train(base: Path) -> int:
     if len(sides["train"]) != int(configuration["num_training_samples"]):
         _say("WARNING", f"num_training_samples is {configuration['num_training_samples']}; {len(sides['train'])} found")
     work = base / "work"
-    write_shards(sides, classes, work / "data")
+    write_shards(sides, [str(number) for number in range(classes)], work / "data")
     checkpoints = base / "checkpoints"
     output = checkpoints / "detector" if checkpoints.exists() else work / "output"
     code = _run_trainer(work, output, int(configuration["epochs"]))
@@ -85,13 +85,9 @@ def serve(model: Path, images: Path, answers: Path) -> int:
 
 def _run_trainer(work: Path, output: Path, epochs: int) -> int:
     """Run our trainer, and tell of its metrics as the algorithm does. Returns its exit code; SIGTERM is passed on."""
-    settings = DETECTOR | json.loads(os.environ.get("STANDIN_DETECTOR", "{}"))
+    settings = {**DETECTOR, **json.loads(os.environ.get("STANDIN_DETECTOR", "{}"))}
     every = max(1, -(-settings["steps"] // min(epochs, 5)))
-    settings = {"evaluate_every": every, "checkpoint_every": every, "warmup_steps": 5, **settings}
-    write(work / "config.json", json.dumps(settings))
-    output.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "detector_trainer", "--config", str(work / "config.json")]
-    command += ["--data", str(work / "data"), "--output", str(output)]
+    command = trainer_command(work, output, {"evaluate_every": every, "checkpoint_every": every, **settings})
     with (work / "trainer.txt").open("wb") as said:
         trainer = subprocess.Popen(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
     signal.signal(signal.SIGTERM, lambda *_: trainer.terminate())

@@ -10,35 +10,18 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from include.dataset.label_map import write_label_map
-from include.dataset.tfrecord import Floats, Ints, encode_example, frame
 from tests.standins.aws.sagemaker_detection_rules import BadJob
 from tests.standins.aws.sagemaker_storage import RECORDS
+from tests.standins.small_training import Sample
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 HEADER = 2  # numbers of a label before the objects
 PER_OBJECT = 5  # class id, left, top, width, height
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image with its objects.
-
-    Attributes:
-        boxes: (class id from 0, left, top, width, height) in pixels.
-    """
-
-    name: str
-    encoded: bytes
-    width: int
-    height: int
-    boxes: Sequence[tuple[int, float, float, float, float]]
 
 
 def read_side(images: Path, annotations: Path, classes: int) -> list[Sample]:
@@ -102,18 +85,6 @@ def check_sizes(sides: Mapping[str, Sequence[Sample]], configuration: Mapping[st
         )
 
 
-def write_shards(sides: Mapping[str, Sequence[Sample]], classes: int, folder: Path) -> None:
-    """What our trainer reads: a shard for each side, and a label map with ids from 1."""
-    for side, samples in sides.items():
-        shard = folder / side / "0.tfrecord"
-        shard.parent.mkdir(parents=True, exist_ok=True)
-        with shard.open("wb") as file:
-            for sample in samples:
-                file.writelines(frame(encode_example(_features(sample))))
-    names = {number + 1: str(number) for number in range(classes)}
-    (folder / "label_map.pbtxt").write_text(write_label_map(names))
-
-
 def _described(annotation: Path) -> dict[str, Any]:
     try:
         found = json.loads(annotation.read_text(encoding="utf-8"))
@@ -148,20 +119,3 @@ def _box(annotation: dict[str, Any], classes: int, file: str) -> tuple[int, floa
         raise BadJob(f"{file}: class_id {class_id} is out of range; num_classes is {classes}, and ids start at 0.")
     left, top, width, height = (float(annotation[name]) for name in ("left", "top", "width", "height"))
     return class_id, left, top, width, height
-
-
-def _features(sample: Sample) -> dict[str, Any]:
-    edges: dict[str, list[float]] = {"xmin": [], "ymin": [], "xmax": [], "ymax": []}
-    for _, left, top, width, height in sample.boxes:
-        edges["xmin"].append(left / sample.width)
-        edges["ymin"].append(top / sample.height)
-        edges["xmax"].append((left + width) / sample.width)
-        edges["ymax"].append((top + height) / sample.height)
-    return {
-        "image/encoded": [sample.encoded],
-        "image/filename": [sample.name.encode()],
-        "image/width": Ints([sample.width]),
-        "image/height": Ints([sample.height]),
-        **{f"image/object/bbox/{edge}": Floats(min(max(value, 0.0), 1.0) for value in edges[edge]) for edge in edges},
-        "image/object/class/label": Ints(class_id + 1 for class_id, *_ in sample.boxes),
-    }

@@ -16,8 +16,8 @@ from tests.standins.aws.endpoint import Aws
 from tests.standins.aws.errors import IN_USE, Refusal, invalid, not_found
 from tests.standins.aws.sagemaker_faults import HOLDS, KINDS, STRIKING, refuse_as_wished
 from tests.standins.aws.sagemaker_rules import Account, check_training_job, quota_of, taken
-from tests.standins.aws.sagemaker_runners import Runners
 from tests.standins.job_folder import owning
+from tests.standins.runners import Runners
 from tests.standins.wishes import Wishes
 from training_services.local_runner import write
 

@@ -5,7 +5,6 @@ The toolkit: https://github.com/aws/sagemaker-training-toolkit/blob/master/src/s
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from importlib import metadata
@@ -16,7 +15,7 @@ from tests.standins.aws.sagemaker_container import Container, hyperparameter, us
 from tests.standins.aws.sagemaker_images import OBJECT_DETECTION
 from tests.standins.aws.sagemaker_metrics import DETECTION, Metrics
 from tests.standins.aws.sagemaker_storage import Denied, Storage
-from tests.standins.processes import PROJECT
+from tests.standins.processes import python_path
 
 _PYTHONS = frozenset({"python", "python3", "/usr/bin/python3", "/usr/local/bin/python3"})
 _NEEDED = ("sagemaker_program", "sagemaker_submit_directory")
@@ -116,11 +115,6 @@ def program_of(job: Mapping[str, Any], kind: str, detector: str) -> Program:
     if kind == OBJECT_DETECTION:
         return Detection(job, detector)
     return Program(job) if job["AlgorithmSpecification"].get("ContainerEntrypoint") else Script(job)
-
-
-def python_path() -> str:
-    """Where this project's own modules are found."""
-    return os.pathsep.join(map(str, (PROJECT, PROJECT / "plugins", PROJECT / "include" / "trainer" / "src")))
 
 
 def missing_requirements(code: Path) -> list[str]:

@@ -20,12 +20,11 @@ from tests.standins.aws import sagemaker_status as status
 from tests.standins.aws.endpoint import Aws, split_uri
 from tests.standins.aws.sagemaker_images import OBJECT_DETECTION, kind_of
 from tests.standins.aws.sagemaker_logs import TRANSFORM_GROUP, HostLog
-from tests.standins.aws.sagemaker_programs import python_path
 from tests.standins.aws.sagemaker_runner import NO_CAPACITY
 from tests.standins.aws.sagemaker_storage import Denied, Storage
 from tests.standins.aws.sagemaker_transforms import enter, has_ended
 from tests.standins.job_folder import is_held, owning
-from tests.standins.processes import PROJECT, end_group, end_remembered_groups, remember_groups
+from tests.standins.processes import PROJECT, end_group, end_remembered_groups, python_path, remember_groups
 
 BEAT = 0.1
 PAYLOAD_MIB = 6  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html

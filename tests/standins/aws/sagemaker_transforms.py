@@ -18,9 +18,9 @@ from tests.standins.aws.errors import invalid, not_found
 from tests.standins.aws.sagemaker_faults import refuse_as_wished
 from tests.standins.aws.sagemaker_models import Models
 from tests.standins.aws.sagemaker_rules import Account, check_objects, taken
-from tests.standins.aws.sagemaker_runners import Runners
 from tests.standins.aws.sagemaker_status import ENDED, FAILED, IN_PROGRESS, INTERNAL, STOPPING
 from tests.standins.job_folder import owning
+from tests.standins.runners import Runners
 from tests.standins.wishes import Wishes
 from training_services.local_runner import write
 

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 
 from tests.standins.aws.sagemaker_client import SageMakerClient, boto3_client, sagemaker_standin
 from tests.standins.aws.sagemaker_fixtures import QUICK, Job
-from tests.standins.aws.sagemaker_runners import ATTEMPTS
 from tests.standins.aws.sagemaker_status import COMPLETED, DOWNLOADING, FAILED, STARTING, STOPPED, TRAINING, UPLOADING
 from tests.standins.processes import Standin, until
 from tests.standins.proxy_client import proxy_standin, rule
+from tests.standins.runners import ATTEMPTS
 
 
 @pytest.fixture

@@ -1,0 +1,224 @@
+"""A strict stand-in for Custom Vision's training and prediction APIs, on 127.0.0.1.
+
+``python -m tests.standins.azure.custom_vision --port 18900 --state DIR``
+
+It serves what the SDK (azure-cognitiveservices-vision-customvision 3.1) calls, refuses what the service refuses, and
+its trainings really train from the images and regions that were sent. It loses nothing when it is killed: trainings run
+on, and started again on the same folder, it follows them. Ended by SIGTERM, it takes their processes with it.
+
+Control, for rehearsals only:
+
+====================================  ====================================================================
+``POST /control/next``                what the next trainings are to suffer (see ``custom_vision_faults``);
+                                      GET: all that still waits; DELETE: forget it
+``POST /control/release``             let held trainings go on
+``POST /control/settings``            ``{"calls_per_second": 10}``: instead of the tier's; 0: as many as
+                                      come; null: the tier's
+``GET /control/history``              every call that came: operation and status, the newest last
+====================================  ====================================================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import sys
+import threading
+import time
+import urllib.parse
+from collections import deque
+from collections.abc import Sequence
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.standins.azure.custom_vision_account import TIERS, Tier
+from tests.standins.azure.custom_vision_calls import PREDICTION, TRAINING, Call, Reply, Route, find
+from tests.standins.azure.custom_vision_errors import Refusal, invalid, too_many, wrong_key
+from tests.standins.azure.custom_vision_images import BLOBS, ImageCalls, view
+from tests.standins.azure.custom_vision_iterations import Iterations, folders
+from tests.standins.azure.custom_vision_predictions import PredictionCalls
+from tests.standins.azure.custom_vision_projects import ProjectCalls
+from tests.standins.azure.custom_vision_rate import Rate
+from tests.standins.azure.custom_vision_store import Projects
+from tests.standins.azure.custom_vision_training import TrainingCalls
+from tests.standins.azure.custom_vision_upload import Sent, Uploads
+
+TRAINING_KEY, PREDICTION_KEY = "rehearsal-training-key", "rehearsal-prediction-key"
+TICK = 0.1
+REMEMBERED = 10_000  # calls
+
+_APIS = {
+    TRAINING: ("Training-Key", TRAINING_KEY, "Custom_Vision_Training_3.4-preview", "Custom_Vision.Training"),
+    PREDICTION: ("Prediction-Key", PREDICTION_KEY, "Custom_Vision_Prediction_3.1", "Custom_Vision.Prediction"),
+}
+
+
+class Service:
+    """What each call and each control path does."""
+
+    def __init__(self, iterations: Iterations, training: TrainingCalls, sent: Sent, rate: Rate, tier: Tier) -> None:
+        self.iterations, self.training, self.rate, self.tier = iterations, training, rate, tier
+        self.projects = iterations.projects
+        self.made: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
+        self.routes: list[Route] = [
+            *ProjectCalls(self.projects, tier, iterations.before_removal).routes(),
+            *ImageCalls(self.projects).routes(),
+            *Uploads(self.projects, tier, sent, view).routes(),
+            *training.routes(),
+            *PredictionCalls(iterations, sent).routes(),
+        ]
+
+    def answer(self, method: str, target: str, headers: Message, body: bytes) -> Reply:
+        """The answer to a request.
+
+        Raises:
+            Refusal: the service or the gateway before it refuses.
+        """
+        url = urllib.parse.urlsplit(target)
+        if url.path.startswith("/control/"):
+            return Reply(200, self._control(method, url.path.removeprefix("/control/"), body) or {})
+        if method == "GET" and url.path.startswith(BLOBS):
+            return Reply(200, self._blob(url.path))
+        api = next((each for each in _APIS if url.path.startswith(each)), None)
+        if api is None:
+            raise Refusal("NotFound", f"Resource not found: {method} {url.path}")
+        header, key, *names = _APIS[api]
+        if headers.get(header) != key:
+            raise wrong_key()
+        route, at = find(self.routes, method, url.path)
+        if not self.rate.allows(route.kind):
+            raise self._count(route, too_many(route.name, *names, self.tier.name))
+        query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        try:
+            answer = route.act(Call(at, query, headers, body, f"http://{headers.get('Host')}"))
+        except Refusal as refusal:
+            raise self._count(route, refusal) from refusal
+        reply = answer if isinstance(answer, Reply) else Reply(204 if answer is None else 200, answer)
+        self.made.append({"operation": route.name, "status": reply.status})
+        return reply
+
+    def _count(self, route: Route, refusal: Refusal) -> Refusal:
+        self.made.append({"operation": route.name, "status": refusal.status, "code": refusal.code})
+        return refusal
+
+    def _blob(self, path: str) -> bytes:
+        project_id, _, file = path.removeprefix(f"{BLOBS}/").partition("/")
+        project = self.projects.get(project_id)
+        if file not in {*(row["id"] for row in project.images), *(row["id"] for row in project.predictions)}:
+            raise Refusal("NotFound", "The specified blob does not exist.")
+        return (project.files / file).read_bytes()
+
+    def _control(self, method: str, path: str, body: bytes) -> Any:
+        asked = json.loads(body or b"{}")
+        wishes = self.training.wishes
+        match method, path:
+            case "POST", "next":
+                wishes.add(asked)
+            case "GET", "next":
+                return {"next": wishes.waiting()}
+            case "DELETE", "next":
+                wishes.clear()
+            case "POST", "release":
+                for project in self.projects:
+                    for folder in folders(project):
+                        (folder / "hold").unlink(missing_ok=True)
+            case "POST", "settings":
+                self.rate.calls = asked["calls_per_second"]
+            case "GET", "history":
+                return {"calls": list(self.made)}
+            case _:
+                raise invalid(f"There is no {method} /control/{path}.")
+        return None
+
+
+def handler(service: Service) -> type[BaseHTTPRequestHandler]:
+    """The HTTP side of a service."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet: two would wait 40 ms for each other
+
+        def serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            reason, headers = None, {}
+            try:
+                reply = service.answer(self.command, self.path, self.headers, body)
+            except Refusal as refusal:
+                reply, reason, headers = Reply(refusal.status, refusal.body()), refusal.reason, refusal.headers
+            except Exception:
+                reply = Reply(500, Refusal("ErrorUnknown", "An unknown error occurred.").body())
+                raise
+            finally:
+                self._send(reply, reason, headers)
+
+        do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = serve
+
+        def _send(self, reply: Reply, reason: str | None, headers: dict[str, str]) -> None:
+            is_bytes = isinstance(reply.body, bytes)
+            content = reply.body if is_bytes else b"" if reply.status == 204 else json.dumps(reply.body).encode()
+            self.send_response(reply.status, reason)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            if reply.status != 204:
+                self.send_header("Content-Type", "application/octet-stream" if is_bytes else "application/json")
+                self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            if code not in {200, 204}:
+                super().log_request(code, size)
+
+    return Handler
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(argv)
+    tier, projects = TIERS[options.tier], Projects(options.state)
+    iterations = Iterations(projects, tier, json.loads(options.detector), options.queued)
+    training = TrainingCalls(options.state, iterations, tier)
+    service = Service(iterations, training, Sent(options.sent), Rate(tier, options.calls), tier)
+    server = Server(("127.0.0.1", options.port), handler(service))
+    threading.Thread(target=_tick_for_ever, args=(iterations,), daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        server.serve_forever()
+    finally:
+        iterations.end_processes()
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(
+        prog="tests.standins.azure.custom_vision", description="Custom Vision, rehearsed."
+    )
+    arguments.add_argument("--port", type=int, required=True)
+    arguments.add_argument("--state", type=Path, required=True, metavar="DIR", help="keeps everything")
+    arguments.add_argument("--sent", type=Path, metavar="DIR", help="a copy of every image that ever comes")
+    arguments.add_argument("--tier", choices=TIERS, default="S0")
+    arguments.add_argument("--calls", type=int, metavar="N", help="calls a second, instead of the tier's; 0: no limit")
+    arguments.add_argument("--queued", type=float, default=0.5, metavar="SECONDS", help="before a training begins")
+    arguments.add_argument(
+        "--detector", default="{}", metavar="JSON", help="how it trains: fields of our trainer's configuration"
+    )
+    return arguments
+
+
+def _tick_for_ever(iterations: Iterations) -> None:
+    while True:
+        begun = time.monotonic()
+        with contextlib.suppress(FileNotFoundError):  # of an iteration that was deleted meanwhile
+            iterations.tick()
+        time.sleep(max(TICK, 4 * (time.monotonic() - begun)))
+
+
+if __name__ == "__main__":
+    main()
