@@ -59,24 +59,12 @@ def write_tflite(
 
 
 def _save_frozen(detector: Detector, folder: str) -> None:
-    """Save the network with its weights as constants, followed by the fused post-processing.
-
-    Freezing comes first: converted straight from a Keras 3 model, the file would read variables that it does not
-    contain, run without an error, and return zeros.
-    """
+    """Save the network with its weights as constants, followed by the fused post-processing."""
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     size = detector.configuration.input_size
     image = tf.TensorSpec((1, size, size, 3), tf.float32, name="image")
-
-    @tf.function(input_signature=[image])
-    def network(image):
-        outputs = detector.model(image, training=False)
-        return outputs["boxes"], tf.sigmoid(outputs["logits"])
-
-    frozen = convert_variables_to_constants_v2(network.get_concrete_function())
-    post_process = _post_processing(detector)
+    frozen, post_process = frozen_network(detector), post_processing(detector)
     anchors = tf.constant(detector.anchors)
 
     class Lite(tf.Module):
@@ -95,7 +83,26 @@ def _save_frozen(detector: Detector, folder: str) -> None:
     tf.saved_model.save(lite, folder, signatures={"serving_default": lite.detect})
 
 
-def _post_processing(detector: Detector) -> Callable[..., Any]:
+def frozen_network(detector: Detector) -> Callable[..., Any]:
+    """The network with its weights as constants: (1, S, S, 3) images to encoded boxes and scores of all anchors.
+
+    Freezing comes first: converted straight from a Keras 3 model, a file would read variables that it does not
+    contain, run without an error, and return zeros.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    size = detector.configuration.input_size
+
+    @tf.function(input_signature=[tf.TensorSpec((1, size, size, 3), tf.float32, name="image")])
+    def network(image):
+        outputs = detector.model(image, training=False)
+        return outputs["boxes"], tf.sigmoid(outputs["logits"])
+
+    return convert_variables_to_constants_v2(network.get_concrete_function())
+
+
+def post_processing(detector: Detector) -> Callable[..., Any]:
     """A placeholder function that the converter replaces by the custom operator ``TFLite_Detection_PostProcess``.
 
     Its attributes: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/lite/kernels/detection_postprocess.cc

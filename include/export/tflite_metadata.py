@@ -85,9 +85,14 @@ def describe(model: bytes, label_map: Mapping[int, str], *, input_size: int) -> 
     entry.buffer = len(content.buffers) - 1
     content.metadata = [*(content.metadata or []), entry]
 
-    builder = _AligningBuilder(len(model) + len(metadata))
+    return _with_labels(pack(content, len(model) + len(metadata)), [label_map[id_] for id_ in sorted(label_map)])
+
+
+def pack(content: Any, size: int) -> bytes:
+    """The bytes of a ``ModelT`` of TFLite's schema; ``size`` is about how many there will be."""
+    builder = _AligningBuilder(size)
     builder.Finish(content.Pack(builder), MODEL_IDENTIFIER)
-    return _with_labels(bytes(builder.Output()), [label_map[id_] for id_ in sorted(label_map)])
+    return bytes(builder.Output())
 
 
 def build_metadata(inputs: Sequence[str], outputs: Sequence[str], input_size: int) -> bytes:

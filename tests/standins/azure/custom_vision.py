@@ -29,7 +29,7 @@ import threading
 import time
 import urllib.parse
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,12 +38,14 @@ from typing import Any
 from tests.standins.azure.custom_vision_account import TIERS, Tier
 from tests.standins.azure.custom_vision_calls import PREDICTION, TRAINING, Call, Reply, Route, find
 from tests.standins.azure.custom_vision_errors import Refusal, invalid, too_many, wrong_key
+from tests.standins.azure.custom_vision_exports import DOWNLOADS, ExportCalls
 from tests.standins.azure.custom_vision_images import BLOBS, ImageCalls, view
 from tests.standins.azure.custom_vision_iterations import Iterations, folders
 from tests.standins.azure.custom_vision_predictions import PredictionCalls
 from tests.standins.azure.custom_vision_projects import ProjectCalls
 from tests.standins.azure.custom_vision_rate import Rate
 from tests.standins.azure.custom_vision_store import Projects
+from tests.standins.azure.custom_vision_suggestions import SuggestionCalls
 from tests.standins.azure.custom_vision_training import TrainingCalls
 from tests.standins.azure.custom_vision_upload import Sent, Uploads
 
@@ -60,8 +62,16 @@ _APIS = {
 class Service:
     """What each call and each control path does."""
 
-    def __init__(self, iterations: Iterations, training: TrainingCalls, sent: Sent, rate: Rate, tier: Tier) -> None:
-        self.iterations, self.training, self.rate, self.tier = iterations, training, rate, tier
+    def __init__(
+        self,
+        iterations: Iterations,
+        training: TrainingCalls,
+        exports: ExportCalls,
+        sent: Sent,
+        rate: Rate,
+        tier: Tier,
+    ) -> None:
+        self.training, self.exports, self.rate, self.tier = training, exports, rate, tier
         self.projects = iterations.projects
         self.made: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self.routes: list[Route] = [
@@ -69,6 +79,8 @@ class Service:
             *ImageCalls(self.projects).routes(),
             *Uploads(self.projects, tier, sent, view).routes(),
             *training.routes(),
+            *exports.routes(),
+            *SuggestionCalls(iterations).routes(),
             *PredictionCalls(iterations, sent).routes(),
         ]
 
@@ -83,6 +95,8 @@ class Service:
             return Reply(200, self._control(method, url.path.removeprefix("/control/"), body) or {})
         if method == "GET" and url.path.startswith(BLOBS):
             return Reply(200, self._blob(url.path))
+        if method == "GET" and url.path.startswith(DOWNLOADS):
+            return Reply(200, self.exports.download(url.path))
         api = next((each for each in _APIS if url.path.startswith(each)), None)
         if api is None:
             raise Refusal("NotFound", f"Resource not found: {method} {url.path}")
@@ -186,9 +200,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     tier, projects = TIERS[options.tier], Projects(options.state)
     iterations = Iterations(projects, tier, json.loads(options.detector), options.queued)
     training = TrainingCalls(options.state, iterations, tier)
-    service = Service(iterations, training, Sent(options.sent), Rate(tier, options.calls), tier)
+    exports = ExportCalls(iterations, options.exporting)
+    service = Service(iterations, training, exports, Sent(options.sent), Rate(tier, options.calls), tier)
     server = Server(("127.0.0.1", options.port), handler(service))
-    threading.Thread(target=_tick_for_ever, args=(iterations,), daemon=True).start()
+    for tick in (iterations.tick, exports.tick):
+        threading.Thread(target=_tick_for_ever, args=(tick,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         server.serve_forever()
@@ -206,17 +222,18 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--tier", choices=TIERS, default="S0")
     arguments.add_argument("--calls", type=int, metavar="N", help="calls a second, instead of the tier's; 0: no limit")
     arguments.add_argument("--queued", type=float, default=0.5, metavar="SECONDS", help="before a training begins")
+    arguments.add_argument("--exporting", type=float, default=0.5, metavar="SECONDS", help="that an export takes")
     arguments.add_argument(
         "--detector", default="{}", metavar="JSON", help="how it trains: fields of our trainer's configuration"
     )
     return arguments
 
 
-def _tick_for_ever(iterations: Iterations) -> None:
+def _tick_for_ever(tick: Callable[[], None]) -> None:
     while True:
         begun = time.monotonic()
         with contextlib.suppress(FileNotFoundError):  # of an iteration that was deleted meanwhile
-            iterations.tick()
+            tick()
         time.sleep(max(TICK, 4 * (time.monotonic() - begun)))
 
 

@@ -7,6 +7,7 @@
 ``forbidden``    refused: the key's user may not train
 ``training``     accepted; fails by its own fault once it has trained for ``after`` seconds
 ``internal``     accepted; fails by the service's fault before it has trained
+``export``       accepted, and trains; its exports fail
 ===============  =========================================================================================
 
 Faults of all other calls are the fault proxy's.
@@ -19,7 +20,7 @@ from typing import Any
 from tests.standins.azure.custom_vision_account import Tier
 from tests.standins.azure.custom_vision_errors import Refusal, too_many, unavailable
 
-STRIKING = frozenset({"training", "internal"})
+STRIKING = frozenset({"training", "internal", "export"})
 KINDS = STRIKING | {"quota", "rate", "unavailable", "forbidden"}
 HOLDS = frozenset({"Training"})  # before it begins: the API tells no other status of one that waits
 API, RESOURCE = "Custom_Vision_Training_3.4-preview", "Custom_Vision.Training"

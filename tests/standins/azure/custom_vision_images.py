@@ -17,14 +17,18 @@ BLOBS = "/blobs"  # here as there, whoever knows an image's URL may read it: the
 
 def view(project: Project, image: Row, url: str) -> Row:
     """An image as the API shows it."""
-    at = f"{url}{BLOBS}/{project.id}/{image['id']}"
     names = {tag["id"]: tag["name"] for tag in project.tags}
     shown = {name: image[name] for name in ("id", "created", "width", "height", "metadata")}
     return shown | {
-        **dict.fromkeys(("resizedImageUri", "thumbnailUri", "originalImageUri"), at),
+        **addresses(project, image["id"], url),
         "tags": [each | {"tagName": names.get(each["tagId"])} for each in image["tags"]] or None,
         "regions": [each | {"tagName": names.get(each["tagId"])} for each in image["regions"]] or None,
     }
+
+
+def addresses(project: Project, id_: str, url: str) -> dict[str, str]:
+    """Where an image is, for all sizes the same."""
+    return dict.fromkeys(("resizedImageUri", "thumbnailUri", "originalImageUri"), f"{url}{BLOBS}/{project.id}/{id_}")
 
 
 class ImageCalls:

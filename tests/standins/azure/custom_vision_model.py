@@ -1,11 +1,11 @@
-"""A trained iteration that answers: our TFLite export on LiteRT, so that the server needs no TensorFlow."""
+"""A trained iteration that answers: its TFLite file on LiteRT, so that the server needs no TensorFlow."""
 
 from __future__ import annotations
 
 import io
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from include.scoring.predict import Picture, TFLitePredictor
-
-FILE = "detector_fp32.tflite"
+FILE = "model.tflite"
 
 
 class Found(NamedTuple):
@@ -30,17 +28,6 @@ class Found(NamedTuple):
     height: float
 
 
-class PlainPicture(Picture):
-    """An image whose size changes as in training: bilinear, without smoothing first."""
-
-    def resized(self, size: int) -> NDArray[np.float32]:
-        with Image.open(io.BytesIO(self.encoded)) as opened:
-            image = opened.convert("RGB")
-        to_source = (image.width / size, 0, 0, 0, image.height / size, 0)
-        pixels = image.transform((size, size), Image.Transform.AFFINE, to_source, Image.Resampling.BILINEAR)
-        return np.asarray(pixels, np.float32)
-
-
 class Model:
     """One iteration's detector; many threads may ask it.
 
@@ -49,15 +36,23 @@ class Model:
     """
 
     def __init__(self, folder: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
         self.tags: list[dict[str, Any]] = json.loads((folder / "plan.json").read_text())["tags"]
-        self._detect, self._lock = TFLitePredictor(folder / "model" / FILE), threading.Lock()
+        interpreter = Interpreter(model_path=str(folder / "model" / FILE), num_threads=1)
+        self._detect, self._lock = interpreter.get_signature_runner("serving_default"), threading.Lock()
+        self._size = int(interpreter.get_input_details()[0]["shape"][1])
 
     def __call__(self, encoded: bytes) -> list[Found]:
         """All that is found in an image, the most probable first."""
-        picture = PlainPicture(encoded)
         with self._lock:
-            detections = self._detect(picture)
-        return list(_found(detections.boxes, detections.classes, detections.scores))
+            outputs = self._detect(image_tensor=resized(encoded, self._size)[None])
+        boxes, classes, scores = (outputs[f"detected_{what}"].tolist() for what in ("boxes", "classes", "scores"))
+        return [
+            Found(score, tag, left, top, right - left, bottom - top)
+            for (left, top, right, bottom), tag, score in zip(boxes, classes, scores, strict=True)
+            if score > 0 and right > left and bottom > top
+        ]
 
     def predictions(self, encoded: bytes) -> list[dict[str, Any]]:
         """The same as the API shows it."""
@@ -78,10 +73,13 @@ def load(folder: Path) -> Model:
     return Model(folder)
 
 
-def _found(boxes: NDArray, classes: NDArray, scores: NDArray) -> Iterator[Found]:
-    for box, class_id, score in zip(boxes.tolist(), classes.tolist(), scores.tolist(), strict=True):
-        ymin, xmin, ymax, xmax = box
-        yield Found(score, class_id - 1, xmin, ymin, xmax - xmin, ymax - ymin)
+def resized(encoded: bytes, size: int) -> NDArray[np.float32]:
+    """(size, size, 3) RGB in 0..255, resized as in training: bilinear, without smoothing first."""
+    with Image.open(io.BytesIO(encoded)) as opened:
+        image = opened.convert("RGB")
+    to_source = (image.width / size, 0, 0, 0, image.height / size, 0)
+    pixels = image.transform((size, size), Image.Transform.AFFINE, to_source, Image.Resampling.BILINEAR)
+    return np.asarray(pixels, np.float32)
 
 
 def held_out(samples: Sequence[dict[str, Any]], tags: int) -> set[str]:

@@ -9,7 +9,7 @@
 ``hold``              it may not begin
 ``lock, attempts, runner.json, hosts.json``  see ``job_folder`` and ``runners``
 ``output/``           what our trainer left
-``model/``            the TFLite file that answers, and ``performance.json``, see ``custom_vision_performance``
+``model/``            ``model.pb``, ``model.tflite``, which answers, and ``performance.json``
 ``exports/``          see ``custom_vision_exports``
 ====================  ==================================================================================
 """

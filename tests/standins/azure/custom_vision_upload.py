@@ -1,8 +1,9 @@
 """Images that come in: each has a status of its own, and one that fails does not keep the others out.
 
-https://learn.microsoft.com/rest/api/customvision/training/images/create-images-from-files. From memory, not verified: a
-duplicate is answered with the image that is there, whose regions stay as they were, and makes the batch no success
-(207); a region that leaves its image refuses the whole batch.
+https://learn.microsoft.com/rest/api/customvision/training/images/create-images-from-files. A duplicate is answered with
+the image that is there, to which its regions are added, and makes the batch no success:
+https://github.com/Azure-Samples/cognitive-services-python-sdk-samples/issues/56. From memory, not verified: the answer
+is then a 207, and a region that leaves its image refuses the whole batch.
 """
 
 from __future__ import annotations
@@ -117,12 +118,15 @@ class Uploads:
         if isinstance(checked, str):
             return result | {"status": checked}
         digest = hashlib.sha256(encoded).hexdigest()
+        time = now()
         if existing := project.by_hash.get(digest):
-            shown = self._view(project, project.image(existing), call.url)
-            return result | {"status": DUPLICATE, "image": shown}
+            image = project.image(existing)
+            if len(image["regions"]) + len(checked["regions"]) > MOST_REGIONS:
+                return result | {"status": "ErrorRegionLimitExceed"}
+            image = project.images.put(with_regions(image, checked["regions"], time))
+            return result | {"status": DUPLICATE, "image": self._view(project, image, call.url)}
         if len(project.images) >= self.tier.images:
             return result | {"status": "ErrorLimitExceed"}
-        time = now()
         row = {"id": new_id(), "created": time, "sha256": digest, "bytes": len(encoded), "metadata": metadata}
         row |= {"width": checked["width"], "height": checked["height"], "regions": [], "tags": []}
         row = with_regions(row, checked["regions"], time)
