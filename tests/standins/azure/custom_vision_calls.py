@@ -102,8 +102,9 @@ class Call:
             raise Refusal("UnsupportedMediaType", f"Content type {kind or 'none'}; expected multipart/form-data.")
         head = f"Content-Type: {kind}\r\n\r\n".encode()
         for part in email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + self.body).iter_parts():
-            if part.get_param("name", header="content-disposition") == name:
-                return part.get_payload(decode=True)
+            content = part.get_payload(decode=True)
+            if part.get_param("name", header="content-disposition") == name and isinstance(content, bytes):
+                return content
         raise Refusal("BadRequestImageStream", f"There is no part {name}.")
 
 

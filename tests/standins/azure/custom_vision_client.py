@@ -14,7 +14,7 @@ from azure.cognitiveservices.vision.customvision.training.models import Iteratio
 from msrest.authentication import ApiKeyCredentials
 
 from include.laptop.environment import free_port
-from tests.standins.azure.custom_vision import PREDICTION_KEY, TRAINING_KEY
+from tests.standins.azure.custom_vision_service import PREDICTION_KEY, TRAINING_KEY
 from tests.standins.azure.custom_vision_status import ENDED
 from tests.standins.processes import Standin, python_module, until
 

@@ -50,17 +50,17 @@ def check_region(region: Any, tags: Collection[str]) -> dict[str, Any]:
         BadImage: its tag is not one of ``tags``.
     """
     try:
-        found = {"tagId": str(region["tagId"]), **{edge: float(region[edge]) for edge in EDGES}}
+        tag = str(region["tagId"])
+        left, top, width, height = edges = [float(region[edge]) for edge in EDGES]
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal("BadRequestImageRegions", f"A region needs a tagId and {', '.join(EDGES)}.") from error
-    left, top, width, height = (found[edge] for edge in EDGES)
     inside = left >= 0 and top >= 0 and left + width <= 1 + ROUNDING and top + height <= 1 + ROUNDING
-    if not all(map(math.isfinite, (left, top, width, height))) or not inside or width <= 0 or height <= 0:
+    if not all(map(math.isfinite, edges)) or not inside or width <= 0 or height <= 0:
         raise Refusal(
             "BadRequestImageRegions",
             f"Invalid region (left {left:g}, top {top:g}, width {width:g}, height {height:g}): it must have an area "
             "and lie within the image, all sides between 0 and 1.",
         )
-    if found["tagId"] not in tags:
+    if tag not in tags:
         raise BadImage("ErrorInvalidTag")
-    return found
+    return {"tagId": tag, **dict(zip(EDGES, edges, strict=True))}

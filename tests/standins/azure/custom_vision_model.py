@@ -28,6 +28,17 @@ class Found(NamedTuple):
     height: float
 
 
+def shown(found: Found, tags: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A detection as the API shows it."""
+    return {
+        "probability": found.probability,
+        "tagId": tags[found.tag]["id"],
+        "tagName": tags[found.tag]["name"],
+        "tagType": "Regular",
+        "boundingBox": dict(zip(("left", "top", "width", "height"), found[2:], strict=True)),
+    }
+
+
 class Model:
     """One iteration's detector; many threads may ask it.
 
@@ -56,16 +67,7 @@ class Model:
 
     def predictions(self, encoded: bytes) -> list[dict[str, Any]]:
         """The same as the API shows it."""
-        return [
-            {
-                "probability": each.probability,
-                "tagId": self.tags[each.tag]["id"],
-                "tagName": self.tags[each.tag]["name"],
-                "tagType": "Regular",
-                "boundingBox": dict(zip(("left", "top", "width", "height"), each[2:], strict=True)),
-            }
-            for each in self(encoded)
-        ]
+        return [shown(each, self.tags) for each in self(encoded)]
 
 
 @lru_cache(maxsize=8)

@@ -31,7 +31,6 @@ class PredictionCalls:
 
     def routes(self) -> list[Route]:
         detect, test = "/{projectId}/detect/iterations/{name}/image", "/projects/{projectId}/quicktest/image"
-        classify = "/{projectId}/classify/iterations/{name}/image"
         return [
             Route("DetectImage", "POST", detect, lambda call: self._detect(call, True), PREDICT, PREDICTION),
             Route(
@@ -42,8 +41,6 @@ class PredictionCalls:
                 PREDICT_UNSTORED,
                 PREDICTION,
             ),
-            Route("ClassifyImage", "POST", classify, _no_classifier, PREDICT, PREDICTION),
-            Route("ClassifyImageWithNoStore", "POST", f"{classify}/nostore", _no_classifier, PREDICT, PREDICTION),
             Route("QuickTestImage", "POST", test, self._test),
             Route("DeletePrediction", "DELETE", "/projects/{projectId}/predictions", self._delete),
         ]
@@ -90,7 +87,3 @@ class PredictionCalls:
             for id_ in call.ids("ids", 64):
                 project.predictions.remove(id_)
                 (project.files / id_).unlink(missing_ok=True)
-
-
-def _no_classifier(call: Call) -> None:
-    raise Refusal("BadRequestNotSupported", "The project is for object detection; use detect.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.standins.azure.custom_vision_account import DEFAULT_DOMAIN, DOMAINS, Tier
-from tests.standins.azure.custom_vision_calls import Call, Route
+from tests.standins.azure.custom_vision_calls import Call, Route, check_id
 from tests.standins.azure.custom_vision_errors import Refusal, invalid, not_found
 from tests.standins.azure.custom_vision_store import Project, Projects, Row, new_id, now
 
@@ -46,7 +46,7 @@ class ProjectCalls:
         return self.projects.get(call.at["projectId"])
 
     def _create(self, call: Call) -> Row:
-        name, chosen = call.text("name"), domain(call.text("domainId", DEFAULT_DOMAIN))
+        name, chosen = call.text("name"), domain(check_id(call.text("domainId", DEFAULT_DOMAIN)))
         platforms = [each for each in call.text("targetExportPlatforms", "").split(",") if each]
         _check_name(name, "Project")
         _check_platforms(platforms, chosen)

@@ -17,7 +17,6 @@ from tests.standins.azure.custom_vision_errors import Refusal, invalid
 from tests.standins.azure.custom_vision_faults import HOLDS, KINDS, quota_exceeded, refuse_as_wished
 from tests.standins.azure.custom_vision_image_check import EDGES
 from tests.standins.azure.custom_vision_iterations import Iterations, check_room, fingerprint
-from tests.standins.azure.custom_vision_performance import performance
 from tests.standins.azure.custom_vision_projects import domain
 from tests.standins.azure.custom_vision_status import FAILED, TRAINING
 from tests.standins.azure.custom_vision_store import Project, Row, new_id
@@ -46,7 +45,6 @@ class TrainingCalls:
             Route("GetIteration", "GET", one, self._get),
             Route("UpdateIteration", "PATCH", one, self._update),
             Route("DeleteIteration", "DELETE", one, self._delete),
-            Route("GetIterationPerformance", "GET", f"{one}/performance", self._performance),
             Route("PublishIteration", "POST", f"{one}/publish", self._publish),
             Route("UnpublishIteration", "DELETE", f"{one}/publish", self._unpublish),
         ]
@@ -78,6 +76,8 @@ class TrainingCalls:
         chosen = domain(project.about["settings"]["domainId"])
         if chosen["type"] != "ObjectDetection":
             raise Refusal("BadRequestUnsupportedDomain", "The stand-in trains object detection alone.")
+        if call.json().get("customBaseModelInfo"):
+            raise Refusal("BadRequestNotSupported", "The stand-in trains from no other project's iteration.")
         kind = call.text("trainingType", "Regular")
         if kind not in {"Regular", "Advanced"}:
             raise invalid(f"The value '{kind}' is not valid for trainingType.")
@@ -113,11 +113,6 @@ class TrainingCalls:
         project = self._project(call)
         with project.lock:
             self.iterations.remove(project, call.at["iterationId"])
-
-    def _performance(self, call: Call) -> Row:
-        folder = self.iterations.folder(self._project(call), call.at["iterationId"], trained=True)
-        threshold, overlap = (call.number(name, 0.5, 0, 1) for name in ("threshold", "overlapThreshold"))
-        return performance(folder, threshold, overlap)
 
     def _publish(self, call: Call) -> bool:
         project = self._project(call)

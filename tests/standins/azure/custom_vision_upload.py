@@ -24,7 +24,7 @@ from tests.standins.azure.custom_vision_account import (
     Tier,
 )
 from tests.standins.azure.custom_vision_calls import Call, Reply, Route
-from tests.standins.azure.custom_vision_errors import Refusal, invalid
+from tests.standins.azure.custom_vision_errors import Refusal
 from tests.standins.azure.custom_vision_image_check import DUPLICATE, OK, BadImage, check_region, size_of
 from tests.standins.azure.custom_vision_store import Project, Projects, Row, new_id, now
 
@@ -67,7 +67,6 @@ class Uploads:
             Route("CreateImagesFromFiles", "POST", f"{images}/files", self._files),
             Route("CreateImagesFromData", "POST", images, self._data),
             Route("CreateImagesFromPredictions", "POST", f"{images}/predictions", self._predictions),
-            Route("CreateImagesFromUrls", "POST", f"{images}/urls", _no_urls),
         ]
 
     def _files(self, call: Call) -> Reply:
@@ -91,7 +90,7 @@ class Uploads:
             if project.predictions.get(str(entry.get("id"))) is None:
                 raise Refusal("BadRequestPredictionIdsMissing", f"There is no prediction {entry.get('id')}.")
         return self._create(
-            call, project, batch, ((entry, (project.files / entry["id"]).read_bytes()) for entry in entries)
+            call, project, batch, ((entry, (project.files / str(entry["id"])).read_bytes()) for entry in entries)
         )
 
     def _create(self, call: Call, project: Project, batch: Row, given: Iterable[tuple[Row, bytes]]) -> Reply:
@@ -127,7 +126,7 @@ class Uploads:
             return result | {"status": DUPLICATE, "image": self._view(project, image, call.url)}
         if len(project.images) >= self.tier.images:
             return result | {"status": "ErrorLimitExceed"}
-        row = {"id": new_id(), "created": time, "sha256": digest, "bytes": len(encoded), "metadata": metadata}
+        row: Row = {"id": new_id(), "created": time, "sha256": digest, "bytes": len(encoded), "metadata": metadata}
         row |= {"width": checked["width"], "height": checked["height"], "regions": [], "tags": []}
         row = with_regions(row, checked["regions"], time)
         (project.files / row["id"]).write_bytes(encoded)
@@ -192,7 +191,3 @@ def _metadata(given: Any) -> dict[str, str]:
 def _tags_without_regions() -> Refusal:
     """From memory, not verified."""
     return Refusal("BadRequestImageTags", "Images of an object detection project are tagged by regions, not by tagIds.")
-
-
-def _no_urls(call: Call) -> None:
-    raise invalid("The stand-in fetches nothing: send the images themselves.")

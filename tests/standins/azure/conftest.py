@@ -1,0 +1,10 @@
+"""Stand-ins of Azure for the tests here."""
+
+from __future__ import annotations
+
+from tests.standins.azure.custom_vision_fixtures import (  # noqa: F401
+    custom_vision,
+    custom_vision_client,
+    custom_vision_url,
+    cv_project,
+)
