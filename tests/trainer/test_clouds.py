@@ -45,6 +45,16 @@ def test_weights_in_a_bucket_are_read_from_its_mount(monkeypatch: pytest.MonkeyP
     assert found.weights == f"{tmp_path}/bucket/weights/w.h5"
 
 
+def test_weights_that_azure_mounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = Configuration(weights="azureml-input://weights/w.h5")
+    with pytest.raises(BadInput, match=r"this job has no input 'weights' \(no AZURE_ML_INPUT_weights\)"):
+        with_mounted_weights(asked)
+    monkeypatch.setenv("AZURE_ML_INPUT_weights", str(tmp_path))
+    assert with_mounted_weights(asked).weights == f"{tmp_path}/w.h5"
+    with pytest.raises(BadInput, match="is neither a path nor"):
+        with_mounted_weights(Configuration(weights="azureml-input://weights/../w.h5"))
+
+
 def test_weights_elsewhere_are_bad_input() -> None:
     with pytest.raises(BadInput, match=r"weights: 's3://bucket/w.h5' is neither a path nor gs://"):
         with_mounted_weights(Configuration(weights="s3://bucket/w.h5"))
