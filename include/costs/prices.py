@@ -113,7 +113,7 @@ class PriceList:
     """The table of one cloud with the user's own prices in front of it.
 
     Args:
-        cloud: "google" or "aws".
+        cloud: "google", "aws" or "azure".
         own: machine or accelerator → region → price an hour with everything in it, as ``prices:`` of lanner.yaml has
             it; the service's fee is not added. What the table does not know may be in it.
     """

@@ -11,7 +11,11 @@ from include import settings
 from include.costs.prices import PriceList, UnknownPrice, WorkerPool, load_prices
 from include.settings import HourlyPrice
 
-REGIONS = {"google": {"us-central1", "europe-west4"}, "aws": {"us-east-1", "us-west-2", "eu-central-1"}}
+REGIONS = {
+    "google": {"us-central1", "europe-west4"},
+    "aws": {"us-east-1", "us-west-2", "eu-central-1"},
+    "azure": {"eastus", "eastus2", "westus2"},
+}
 OWN = {"box": {"here": HourlyPrice(on_demand=3.6, spot=1.8)}, "chip": {"here": HourlyPrice(on_demand=7.2)}}
 
 
