@@ -32,6 +32,8 @@ OTHER_FOLDERS = frozenset(
 Share = Annotated[float, Field(ge=0, le=1)]
 BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]  # of Google Cloud
+ClusterOf = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}(-spot)?$")]  # a preset
+ClusterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]$")]  # of Azure ML
 
 
 class SettingsError(ValueError):
@@ -64,7 +66,7 @@ class Shares(Part):
 class Machine(Part):
     """Where a cloud target may train."""
 
-    preset: Name  # of the target: docs/google.md lists Vertex AI's, docs/aws.md SageMaker's
+    preset: Name  # of the target: docs/google.md lists Vertex AI's, docs/aws.md SageMaker's, docs/azure.md Azure ML's
     region: str = ""  # empty: the cloud's region of this deployment
     spot: bool = False  # cheaper, and taken away when others pay more; the training goes on from its checkpoint
     evaluator: Name | Literal[""] = ""  # preset of a machine beside it that evaluates each checkpoint; empty: none
@@ -193,6 +195,32 @@ class AwsSettings(Part):
         return self
 
 
+class AzureSettings(Part):
+    """The one Azure Machine Learning workspace of this deployment, with the storage account that belongs to it."""
+
+    connection: str = "azure_default"  # Airflow's; holds the credentials
+    storage_connection: str = "wasb_default"  # Airflow's, of the workspace's own storage account
+    subscription: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")] = ""
+    resource_group: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]$")]
+    workspace: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,32}$")]
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]+[0-9]*$")] = "eastus"  # of the workspace
+    datastore: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,255}$")] = (
+        "workspaceblobstore"  # the workspace's, of Blob
+    )
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")] = "lanner"
+    clusters: dict[ClusterOf, ClusterName] = {}  # by preset, "-spot" after it for spot machines; the others by rule
+    container: str = (
+        ""  # image that holds the trainer (docs/azure.md); empty: Azure builds one, and the trainer's files
+    )
+    queue_minutes: float = Field(default=30.0, gt=0)  # without a machine, after which the next machine is tried
+    poll_seconds: float = Field(default=20.0, gt=0, le=600)  # between two looks at the jobs that are waited for
+
+    def cluster(self, preset: str, *, spot: bool) -> str:
+        """The name of the compute cluster for a machine: as ``clusters`` says, else ``lanner-<preset>[-spot]``."""
+        kind = f"{preset}-spot" if spot else preset
+        return self.clusters.get(kind, f"lanner-{kind}")
+
+
 class HourlyPrice(Part):
     """What one machine or accelerator costs, in US dollars an hour."""
 
@@ -206,6 +234,7 @@ class Settings(Part):
     mlflow: str = ""  # tracking URI; empty: SQLite in the state folder
     google: GoogleSettings | None = None
     aws: AwsSettings | None = None
+    azure: AzureSettings | None = None
     prices: dict[str, dict[str, dict[str, HourlyPrice]]] = {}  # cloud, machine or accelerator, region; docs/costs.md
     collections: dict[Name, CollectionSettings] = {}
 
@@ -224,6 +253,15 @@ class Settings(Part):
                 f"{settings_file()}: target {target} needs 'aws:' with at least a bucket and a role (docs/aws.md)."
             )
         return self.aws
+
+    def require_azure(self) -> AzureSettings:
+        """The section ``azure``; ``SettingsError`` that says what it needs if there is none."""
+        if self.azure is None:
+            raise SettingsError(
+                f"{settings_file()}: target azure_ml needs 'azure:' with at least a resource_group and a workspace "
+                "(docs/azure.md)."
+            )
+        return self.azure
 
     @cached_property
     def home(self) -> Path:
