@@ -49,8 +49,25 @@ def _sagemaker_builtin(current: settings.Settings) -> TrainingService:
     return SageMakerBuiltinService(cloud, aws, current.open_store(), current.namespace, prices)
 
 
+def _azure_ml(current: settings.Settings) -> TrainingService:
+    from include.costs.prices import PriceList
+    from training_services.azure_ml.cloud import AzureCloud
+    from training_services.azure_ml.service import AzureMLService
+
+    azure = current.require_azure()
+    cloud = AzureCloud.of_connections(azure)
+    prices = PriceList.of(current, "azure")
+    return AzureMLService(cloud, azure, current.open_store(), current.namespace, prices)
+
+
 _SERVICES: Mapping[str, Callable[[settings.Settings], TrainingService]] = MappingProxyType(
-    {"local": _local, "vertex": _vertex, "sagemaker": _sagemaker, "sagemaker_builtin": _sagemaker_builtin}
+    {
+        "local": _local,
+        "vertex": _vertex,
+        "sagemaker": _sagemaker,
+        "sagemaker_builtin": _sagemaker_builtin,
+        "azure_ml": _azure_ml,
+    }
 )
 TARGETS = tuple(_SERVICES)
 

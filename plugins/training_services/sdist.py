@@ -1,4 +1,4 @@
-"""The trainer as the source distribution that clouds install: built once for each version of its code."""
+"""The trainer as clouds get it: a source distribution that they install, or its files as they are."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ def build_sdist(into: Path) -> Path:
     return into / done.stdout.splitlines()[-1]
 
 
-def _sources() -> list[Path]:
+def package_files() -> dict[str, Path]:
+    """The trainer's package as it is, by the names that its files have below a folder of ``PYTHONPATH``."""
     package = TRAINER / "src" / "detector_trainer"
-    return [TRAINER / "pyproject.toml", TRAINER / "README.md", *sorted(package.glob("*.py"))]
+    return {f"{package.name}/{file.name}": file for file in sorted(package.glob("*.py"))}
+
+
+def _sources() -> list[Path]:
+    return [TRAINER / "pyproject.toml", TRAINER / "README.md", *package_files().values()]
