@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -141,3 +142,14 @@ def end_group(leader: int, number: signal.Signals) -> None:
     """Signal a whole process group; one that is gone is fine."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, number)
+
+
+def free_addresses(hosts: Sequence[str]) -> dict[str, str]:
+    """An address on this machine for each host."""
+    sockets = [socket.socket() for _ in hosts]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    found = {host: f"127.0.0.1:{each.getsockname()[1]}" for host, each in zip(hosts, sockets, strict=True)}
+    for each in sockets:
+        each.close()
+    return found

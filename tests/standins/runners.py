@@ -1,4 +1,4 @@
-"""The processes that run jobs: started, found lost and started again, ended with all that they started."""
+"""The processes that run a stand-in's jobs: started, found lost and started again, ended with all that they started."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.standins.job_folder import owning
 from tests.standins.processes import PROJECT, end_remembered_groups, remember_groups
 from training_services.local_runner import write
 
+HOSTS = "hosts.json"  # in which a runner remembers what it started
 ATTEMPTS = 4  # the first and three more, after which the service gives up
 
 
@@ -41,8 +42,8 @@ class Runners:
 
     def end(self, job: Path) -> None:
         """Kill a job's processes; the job stays as it is."""
-        end_remembered_groups(job / "runner.json")
-        end_remembered_groups(job / "hosts.json")
+        for remembered in ("runner.json", HOSTS):
+            end_remembered_groups(job / remembered)
 
     def _start(self, job: Path) -> None:
         attempts = int((job / "attempts").read_text()) if (job / "attempts").exists() else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import threading
 from collections import deque
@@ -104,14 +103,3 @@ class Host:
             self._read(text)
             if complains:
                 self._complaints.append(text)
-
-
-def free_addresses(hosts: Sequence[str]) -> dict[str, str]:
-    """An address on this machine for each host."""
-    sockets = [socket.socket() for _ in hosts]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    found = {host: f"127.0.0.1:{each.getsockname()[1]}" for host, each in zip(hosts, sockets, strict=True)}
-    for each in sockets:
-        each.close()
-    return found

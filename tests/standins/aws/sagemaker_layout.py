@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins.aws.sagemaker_container import Container
-from tests.standins.aws.sagemaker_host import free_addresses
 from tests.standins.aws.sagemaker_programs import Program
-from tests.standins.aws.sagemaker_storage import Checkpoints, Storage, link_tree
+from tests.standins.aws.sagemaker_storage import Storage, link_tree
+from tests.standins.processes import free_addresses
+from tests.standins.synced_folder import SyncedFolder
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Layout:
     """What has been laid out."""
 
     containers: list[Container]
-    checkpoints: list[Checkpoints]
+    checkpoints: list[SyncedFolder]
 
 
 def lay_out(
@@ -45,7 +46,7 @@ def lay_out(
     checkpoints = []
     for container in containers:
         if container.checkpoints is not None:
-            checkpoints.append(Checkpoints(storage, container.checkpoints, job["CheckpointConfig"]["S3Uri"]))
+            checkpoints.append(SyncedFolder(storage, container.checkpoints, job["CheckpointConfig"]["S3Uri"]))
             checkpoints[-1].restore()
         program.fetch(container, storage)
     return Layout(containers, checkpoints)

@@ -6,7 +6,6 @@ memory.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -20,8 +19,6 @@ from typing import Any
 from tests.standins.aws.endpoint import Aws, split_uri
 
 RECORDS = "records.jsonl"  # what a pipe would deliver of an augmented manifest beside the images
-
-Stamp = tuple[int, int]  # time of the last change in ns, size
 
 
 class Denied(Exception):
@@ -157,40 +154,6 @@ class Storage:
         entry = {"job": self.job, "bucket": bucket, "name": key, "bytes": file.stat().st_size, "sha256": digest}
         with self.access.open("a", encoding="utf-8") as access:
             access.write(json.dumps(entry) + "\n")
-
-
-class Checkpoints:
-    """A folder of a host in step with a prefix: restored at the start, uploaded while it changes.
-
-    The service deletes nothing from S3, and uploads a file once it is closed; here, once it has not changed between
-    two looks.
-    """
-
-    def __init__(self, storage: Storage, folder: Path, uri: str) -> None:
-        self.storage, self.folder, self.uri = storage, folder, uri.rstrip("/")
-        self._known: dict[Path, Stamp] = {}
-        self._growing: dict[Path, Stamp] = {}
-
-    def restore(self) -> None:
-        self.storage.fetch_prefix(self.uri, self.folder)
-        self._known = dict(self._stamps())
-
-    def upload_changes(self, *, last: bool = False) -> None:
-        for file, stamp in list(self._stamps()):
-            if self._known.get(file) == stamp:
-                continue
-            if last or self._growing.get(file) == stamp:
-                with contextlib.suppress(FileNotFoundError):  # replaced meanwhile
-                    self.storage.upload(file, f"{self.uri}/{file.relative_to(self.folder).as_posix()}")
-                    self._known[file] = stamp
-            self._growing[file] = stamp
-
-    def _stamps(self) -> Iterator[tuple[Path, Stamp]]:
-        for file in self.folder.rglob("*"):
-            with contextlib.suppress(FileNotFoundError):
-                if file.is_file():
-                    found = file.stat()
-                    yield file, (found.st_mtime_ns, found.st_size)
 
 
 def relative(key: str, prefix: str) -> str:
