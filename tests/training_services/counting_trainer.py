@@ -85,6 +85,15 @@ def build_source(into: Path) -> Path:
     return pack(files, into / "sourcedir.tar.gz")
 
 
+def package_files(into: Path) -> dict[str, Path]:
+    """The script as the trainer's package as it is, by the names that its files have."""
+    files = {"detector_trainer/__init__.py": "", "detector_trainer/__main__.py": SCRIPT}
+    for name, text in files.items():
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        (into / name).write_text(text)
+    return {name: into / name for name in files}
+
+
 def dataset(store: Store, train_images: int = 2) -> str:
     """A dataset of three shards that hold their side's name. Returns its path."""
 
