@@ -46,8 +46,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         type=lambda text: text.split(","),
         default=[],
         metavar="NAME,…",
-        help="where else to train than here (vertex, sagemaker); needs its section in lanner.yaml, and costs what it "
-        "costs there",
+        help="where else to train than here (vertex, sagemaker, azure_ml); needs its section in lanner.yaml, and costs "
+        "what it costs there",
     )
     parser.add_argument("--only-ui", action="store_true", help="start Airflow and run nothing (make airflow)")
     return parser.parse_args(given)

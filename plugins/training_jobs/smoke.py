@@ -116,6 +116,18 @@ def _remove_from_sagemaker(service: TrainingService) -> str:
     return remove_everything(service)
 
 
+def _azure(current: settings.Settings) -> dict[str, Any]:
+    return {"azure": current.require_azure().model_dump(mode="json") | {"prefix": NAME}}
+
+
+def _remove_from_azure_ml(service: TrainingService) -> str:
+    from training_services.azure_ml.removal import remove_everything
+    from training_services.azure_ml.service import AzureMLService
+
+    assert isinstance(service, AzureMLService)
+    return remove_everything(service)
+
+
 @dataclass(frozen=True)
 class Smoke:
     """What differs from target to target.
@@ -136,6 +148,7 @@ TARGETS: Mapping[str, Smoke] = MappingProxyType(
         "vertex": Smoke(_google, _remove_from_vertex),
         "sagemaker": Smoke(_aws, _remove_from_sagemaker),
         "sagemaker_builtin": Smoke(_aws, _remove_from_sagemaker, MappingProxyType({"epochs": 1})),
+        "azure_ml": Smoke(_azure, _remove_from_azure_ml),
     }
 )
 

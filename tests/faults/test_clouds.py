@@ -47,7 +47,7 @@ def test_the_answer_to_the_submission_is_lost(
     deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument
 ) -> None:
     for url in cloud.proxies.values():
-        rule(url, method="POST", fault="lost", count=1, **cloud.submission)
+        rule(url, fault="lost", count=1, **{"method": "POST", **cloud.submission})
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow({})
     assert sum(each["struck"] for url in cloud.proxies.values() for each in control(url, "rules")) == 1

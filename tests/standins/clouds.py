@@ -20,6 +20,10 @@ from google.auth.credentials import AnonymousCredentials
 from tests.standins.aws.sagemaker_client import boto3_client, sagemaker_standin, trust
 from tests.standins.aws.sagemaker_rules import PRINCIPAL
 from tests.standins.aws.server import ACCOUNT, REGION, aws_standin
+from tests.standins.azure import azurite
+from tests.standins.azure.azure_ml_client import azure_ml_standin, copy_blobs
+from tests.standins.azure.azure_ml_service import TOKEN
+from tests.standins.azure.azure_ml_workspace import GROUP, SUBSCRIPTION, WORKSPACE
 from tests.standins.google.gcs import gcs_standin, why_not
 from tests.standins.google.vertex import PROJECT_ID
 from tests.standins.google.vertex_client import vertex_standin
@@ -29,6 +33,11 @@ from training_services.vertex.cloud import GoogleCloud
 
 BUCKET = "lanner-rehearsal"
 ROLE = "lanner-trainer"
+AZURE_CLUSTERS = (
+    "lanner-cpu=Standard_D8s_v3:2",
+    "lanner-cpu-spot=Standard_D8s_v3:2:low",
+    "lanner-workers=Standard_D8s_v3:2",
+)
 AWS_QUOTAS = (
     "ml.g4dn.xlarge for training job usage=2",
     "ml.g4dn.xlarge for spot training job usage=2",
@@ -49,11 +58,12 @@ class Cloud:
         settings: sections of lanner.yaml.
         standins: the servers by name, to be killed and started again.
         proxies: before which of them stands which proxy (its URL).
-        bucket: folder that holds every object that was sent.
+        bucket: folder that holds every object that was sent, after ``bring``.
         machines: two on which its target may train.
         workers: two that train together, and what the second is called in a job's log.
         submission: the calls that submit jobs, as a rule of the proxy knows them.
         permission: that they need, as the cloud names it.
+        bring: copies into ``bucket`` what was sent, where the emulator keeps it in a way of its own.
     """
 
     connections: dict[str, str]
@@ -65,6 +75,7 @@ class Cloud:
     workers: tuple[dict[str, Any], str]
     submission: dict[str, str]
     permission: str
+    bring: Callable[[], None] = lambda: None
 
 
 @contextlib.contextmanager
@@ -142,6 +153,49 @@ def aws(state: Path, *sagemaker_options: str) -> Iterator[Cloud]:
         )
 
 
+@contextlib.contextmanager
+def azure(state: Path, *azure_ml_options: str) -> Iterator[Cloud]:
+    """Blob storage with the containers of a workspace, Azure ML with some clusters, and its run history.
+
+    Args:
+        azure_ml_options: of ``python -m tests.standins.azure.azure_ml``.
+
+    Raises:
+        NoStandin: there is no emulator of Blob storage here.
+    """
+    if why := azurite.why_not():
+        raise NoStandin(why)
+    options = [option for cluster in AZURE_CLUSTERS for option in ("--cluster", cluster)]
+    with contextlib.ExitStack() as stack:
+        blob = stack.enter_context(azurite.azurite_standin(state / "azurite"))
+        azure_ml = stack.enter_context(azure_ml_standin(state / "azure_ml", blob.url, *options, *azure_ml_options))
+        before_blob = stack.enter_context(proxy_standin(state / "blob-proxy", blob.url))
+        before_azure_ml = stack.enter_context(proxy_standin(state / "azure_ml-proxy", azure_ml.url))
+        endpoints = {"management": before_azure_ml.url, "history": before_azure_ml.url}
+        asking = {"token": TOKEN, "subscriptionId": SUBSCRIPTION, "endpoints": endpoints}
+        storing = {
+            "connection_string": azurite.connection_string(before_blob.url),
+            "initial_backoff": 1,
+            "increment_base": 2,
+        }
+        section = {"resource_group": GROUP, "workspace": WORKSPACE, "poll_seconds": 2, "queue_minutes": 1}
+        yield Cloud(
+            connections={
+                "AIRFLOW_CONN_AZURE_DEFAULT": json.dumps({"conn_type": "azure", "extra": asking}),
+                "AIRFLOW_CONN_WASB_DEFAULT": json.dumps({"conn_type": "wasb", "extra": storing}),
+            },
+            settings={"azure": section},
+            standins={"azurite": blob, "azure_ml": azure_ml},
+            proxies={"azurite": before_blob.url, "azure_ml": before_azure_ml.url},
+            bucket=state / "sent",
+            machines=[{"preset": "cpu"}, {"preset": "cpu", "spot": True}],
+            workers=({"preset": "workers"}, "worker_1"),
+            submission={"method": "PUT", "path": "/workspaces/[^/]+/jobs/"},
+            permission="Microsoft.MachineLearningServices/workspaces/jobs/write",
+            bring=lambda: copy_blobs(blob.url, state / "sent"),
+        )
+
+
 CLOUDS: Mapping[str, Callable[..., AbstractContextManager[Cloud]]] = MappingProxyType(
-    {"vertex": google, "sagemaker": aws}
+    {"vertex": google, "sagemaker": aws, "azure_ml": azure}
 )

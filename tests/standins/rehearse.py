@@ -64,6 +64,8 @@ def put_settings(file: Path, sections: dict[str, Any]) -> None:
 def show_what_was_sent(store: Store, clouds: Sequence[Cloud]) -> int:
     """Look for images of the hold-out in everything that was sent for a training. Returns an exit code."""
     secret = set().union(*(holdout_hashes(store, collection) for collection in settings.load().collections))
+    for cloud in clouds:
+        cloud.bring()
     sent = [file for cloud in clouds for file in cloud.bucket.rglob("*") if file.is_file() and not is_for_answers(file)]
     leaked = [str(file) for file in sent if contains(file, secret)]
     if leaked:
