@@ -29,10 +29,12 @@ def earlier_batches(dag_run: Any) -> list[str]:
     """Where the documents of the earlier batches will be found."""
     from include.documents import BatchDocument
     from include.ingest import earlier_batches
+    from include.labelling.labelled_batch import labelled_before
 
     partition = Partition.parse(dag_run.partition_key)
-    collection = settings.load().collection(partition.collection)
-    keys = earlier_batches(collection, partition.key)
+    current = settings.load()
+    keys = earlier_batches(current.collection(partition.collection), partition.key)
+    keys += labelled_before(current.open_store(), partition.collection, partition.key)
     return [BatchDocument.pointer_for(partition.collection, key) for key in keys]
 
 

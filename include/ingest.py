@@ -10,6 +10,7 @@ import fsspec
 from include.dataset.batch import check_batch
 from include.dataset.obtain import obtain
 from include.documents import BatchDocument
+from include.labelling.labelled_batch import fetch_labelled_batch
 from include.settings import CollectionSettings, state_folder
 from include.store import Store
 
@@ -23,15 +24,16 @@ class TooMuchQuarantined(ValueError):
 def ingest_batch(store: Store, settings: CollectionSettings, collection: str, batch: str) -> tuple[str, BatchDocument]:
     """Check the images and annotations of one batch, fetched and unpacked first where need be.
 
+    A batch that came of labelling lies in the store already, whatever the collection's source is.
+
     Returns its document and where that lies.
 
     Raises:
         TooMuchQuarantined: the document is written all the same, so that a person can read what was wrong.
     """
-    if not BATCH_KEY.fullmatch(batch):
-        raise ValueError(f"Got {batch!r} as batch key, expected 1 to 200 of A-Z a-z 0-9 _ . ~ + -, such as 2026-11-20.")
+    require_batch_key(batch)
     path = check_batch(
-        obtain(settings.source_of(batch), state_folder()),
+        fetch_labelled_batch(store, collection, batch) or obtain(settings.source_of(batch), state_folder()),
         store=store,
         collection=collection,
         key=batch,
@@ -48,6 +50,12 @@ def ingest_batch(store: Store, settings: CollectionSettings, collection: str, ba
             f"{store.path(document.quarantine)}. Mend the source and run this again."
         )
     return path, document
+
+
+def require_batch_key(batch: str) -> None:
+    """``ValueError`` unless this can be the key of a batch."""
+    if not BATCH_KEY.fullmatch(batch):
+        raise ValueError(f"Got {batch!r} as batch key, expected 1 to 200 of A-Z a-z 0-9 _ . ~ + -, such as 2026-11-20.")
 
 
 def earlier_batches(settings: CollectionSettings, batch: str, most: int = 10_000) -> list[str]:

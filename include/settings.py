@@ -90,6 +90,16 @@ class Thresholds(Part):
     mAP_loss_int8: float = Field(default=0.02, ge=0)
 
 
+class LabellingSettings(Part):
+    """How images without annotations are labelled; docs/labelling.md."""
+
+    source: str = ""  # where they come from, "{batch}" as in the collection's source; empty: that source itself
+    labeller: Name = "registry"  # who suggests boxes: the collection's newest registered model, or "nobody"
+    images: int = Field(default=20, ge=1, le=200)  # of a round
+    look_at: int = Field(default=2000, ge=1)  # images that the labeller is shown for each round, if so many wait
+    threshold: Share = 0.3  # a suggestion of a lower score is not shown to the person
+
+
 class CollectionSettings(Part):
     """One detection problem: where its batches come from and what is trained on them."""
 
@@ -101,6 +111,7 @@ class CollectionSettings(Part):
     start: str = "2026-01-01"  # first day of the schedule
     targets: dict[Name, TargetSettings] = {"local": TargetSettings()}
     thresholds: Thresholds = Thresholds()
+    labelling: LabellingSettings = LabellingSettings()
     monthly_budget: float | None = Field(default=None, gt=0)  # US dollars for the jobs submitted in a month (UTC)
     deadline_hours: float = Field(default=12.0, gt=0)  # how long a comparison waits for results
 
@@ -115,12 +126,24 @@ class CollectionSettings(Part):
     @property
     def is_remote(self) -> bool:
         """Does the source lie elsewhere than in this machine's file system (a URL, an entry of the catalogue)?"""
-        return "://" in self.source or self.source.startswith("catalog:")
+        return _is_remote(self.source)
 
     def source_of(self, batch: str) -> str:
         """Where one batch is; relative paths are relative to the project."""
-        source = self.source.replace("{batch}", batch)
-        return source if self.is_remote else str(PROJECT / source)
+        return _located(self.source.replace("{batch}", batch))
+
+    def unlabelled_source_of(self, batch: str) -> str:
+        """Where the images of a batch are that are to be labelled."""
+        return _located(self.labelling.source.replace("{batch}", batch)) or self.source_of(batch)
+
+
+def _is_remote(source: str) -> bool:
+    return "://" in source or source.startswith("catalog:")
+
+
+def _located(source: str) -> str:
+    """A source with its path relative to the project; what is none stays as it is."""
+    return source if not source or _is_remote(source) else str(PROJECT / source)
 
 
 class GoogleSettings(Part):

@@ -15,7 +15,7 @@ from typing import Literal
 
 from include.dataset.annotation import Box, Candidate
 from include.dataset.box_check import check_boxes, check_size
-from include.dataset.coco import coco_candidates, load_instances
+from include.dataset.coco import Entry, coco_candidates, load_instances
 from include.dataset.given_split import given_sides
 from include.dataset.image_check import MAX_BYTES, ImageFacts, inspect_image
 from include.dataset.manifest import SoundImage, encode_line, write_hashed
@@ -64,13 +64,7 @@ def check_batch(
             f"{root} has no images and no annotations. Expected JPEG or PNG images with Pascal VOC XML files of the "
             "same names, or a COCO JSON file, in the folder or below it."
         )
-    candidates: Iterable[Candidate]
-    if files.xml:
-        candidates = voc_candidates(files, check.notes)
-        for path in instances:
-            check.notes.add("COCO file passed over, because the batch has VOC files", path)
-    else:
-        candidates = coco_candidates(files, instances, check.notes)
+    candidates = list_candidates(files, instances, check.notes)
     if split == "given":
         check.sides = given_sides(files, check.notes)
     problems += [problem for path, problem in files.unread.items() if kind_of(path) not in READ]
@@ -104,6 +98,15 @@ def check_batch(
             notes=check.notes.told(),
         )
     )
+
+
+def list_candidates(files: SourceFiles, instances: dict[str, Entry], notes: Notes) -> Iterator[Candidate]:
+    """Images and annotations of a batch, paired: by its VOC files if it has any, else by its COCO files."""
+    if not files.xml:
+        return coco_candidates(files, instances, notes)
+    for path in instances:
+        notes.add("COCO file passed over, because the batch has VOC files", path)
+    return voc_candidates(files, notes)
 
 
 class BatchCheck:

@@ -197,13 +197,18 @@ def publish_side(store: Store, plan: ShardPlan, side: Side) -> SideDocument:
 
 def batches_up_to(store: Store, collection: str, key: str) -> Iterator[tuple[str, BatchDocument]]:
     """Path and document of each batch up to ``key``, in the order of their keys."""
-    folder = store.path(BatchDocument.pointer_for(collection, key)).parent
-    names = [pointer.name for pointer in folder.iterdir()] if folder.is_dir() else []
-    found = [store.newest(BatchDocument, collection, name) for name in names if not name.startswith(".")]
-    batches = sorted((batch for batch in found if batch and batch[1].key <= key), key=lambda batch: batch[1].key)
+    batches = [batch for batch in all_batches(store, collection) if batch[1].key <= key]
     if not batches or batches[-1][1].key != key:
         raise NotInStore(f"Batch {key} of {collection} is not in {store}. Ingest it first.")
     yield from batches
+
+
+def all_batches(store: Store, collection: str) -> list[tuple[str, BatchDocument]]:
+    """Path and document of each batch of a collection, in the order of their keys."""
+    folder = store.path(BatchDocument.pointer_for(collection, "any")).parent
+    names = [pointer.name for pointer in folder.iterdir()] if folder.is_dir() else []
+    found = [store.newest(BatchDocument, collection, name) for name in names if not name.startswith(".")]
+    return sorted((batch for batch in found if batch), key=lambda batch: batch[1].key)
 
 
 def newcomers(images: Sequence[SoundImage]) -> list[Newcomer]:

@@ -63,7 +63,7 @@ def register(
         )
     client = connect(tracking_uri)
     tags = _tags(result, store_root, code_version)
-    with _telling_where(tracking_uri):
+    with telling_where(tracking_uri):
         version = _existing_version(client, registered_model, tags[RESULT_TAG])
         if version is None:
             experiment = _experiment(client, registered_model, f"{store_root}/{result.collection}")
@@ -91,7 +91,7 @@ def connect(tracking_uri: str) -> MlflowClient:
 
 
 @contextmanager
-def _telling_where(tracking_uri: str) -> Iterator[None]:
+def telling_where(tracking_uri: str) -> Iterator[None]:
     """Turn MLflow's silence into a word on what to do; MLflow's own message may hold the URI's password."""
     from mlflow.exceptions import MlflowException
 
@@ -104,8 +104,8 @@ def _telling_where(tracking_uri: str) -> Iterator[None]:
         shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         cause = type(error.__context__ or error).__name__
         raise RegistryAway(
-            f"MLflow at {shown} does not answer ({cause}). The model is in the store, with its scores; only the "
-            "registration is missing. Start MLflow, or mend 'mlflow:' in lanner.yaml, then clear this task."
+            f"MLflow at {shown} does not answer ({cause}). Models and their scores are in the store, whatever is "
+            "registered. Start MLflow, or mend 'mlflow:' in lanner.yaml, then clear this task."
         ) from None
 
 
