@@ -20,29 +20,13 @@ from airflow.sdk import DAG, CronPartitionTimetable, Param, PartitionedAtRuntime
 
 from house.assets import IMAGES, Partition
 from house.defaults import Tag, dag_defaults
+from house.ingesting import ingest, ingest_and_announce
 from include import settings
-
-
-def ingest(partition: Partition) -> str:
-    """Check one batch and say what came of it. Returns the path of its document."""
-    from include.ingest import ingest_batch
-
-    current = settings.load()
-    collection = current.collection(partition.collection)
-    path, batch = ingest_batch(current.open_store(), collection, partition.collection, partition.key)
-    images = batch.images
-    print(f"{partition}: {images.found} images found, {images.used} sound, {images.quarantined} set aside")
-    for code, count in sorted(batch.faults.items()):
-        print(f"  {count} × {code}")
-    return path
 
 
 @task(task_id="ingest", outlets=[IMAGES])
 def ingest_announced(params: dict[str, Any], outlet_events: Any) -> None:
-    partition = Partition(params["collection"], params["batch"])
-    path = ingest(partition)
-    outlet_events[IMAGES].add_partitions([str(partition)])
-    outlet_events[IMAGES].extra = {"document": path}
+    ingest_and_announce(Partition(params["collection"], params["batch"]), outlet_events)
 
 
 @task(task_id="ingest", outlets=[IMAGES])

@@ -16,6 +16,7 @@ class Tag(StrEnum):
     TRAINING = "training"
     COMPARISON = "comparison"
     SETUP = "setup"
+    LABELLING = "labelling"
 
 
 # What a person has to mend is not tried again; what a network or a machine did is.

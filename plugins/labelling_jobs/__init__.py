@@ -1,0 +1,1 @@
+"""The tasks of assist_labelling: what opens a round, waits for its review, and closes it."""

@@ -1,0 +1,41 @@
+"""Who can suggest boxes, by the name that ``labelling.labeller`` in lanner.yaml has. A new one: a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from include.settings import Settings, SettingsError, settings_file
+
+if TYPE_CHECKING:
+    from include.labelling.labeller import Labeller
+
+    Opener = Callable[[Settings, str], AbstractContextManager[Labeller]]
+
+
+def _registry(settings: Settings, collection: str) -> AbstractContextManager[Labeller]:
+    from include.labelling.own_model import newest_registered
+
+    return newest_registered(settings.open_store(), settings.mlflow_uri, collection)
+
+
+def _nobody(settings: Settings, collection: str) -> AbstractContextManager[Labeller]:
+    from include.labelling.labeller import Nobody
+
+    return nullcontext(Nobody())
+
+
+LABELLERS: Mapping[str, Opener] = MappingProxyType({"registry": _registry, "nobody": _nobody})
+
+
+def open_labeller(settings: Settings, collection: str) -> AbstractContextManager[Labeller]:
+    """The labeller that a collection asks for, to be used in a ``with``; ``SettingsError`` if there is none such."""
+    name = settings.collection(collection).labelling.labeller
+    if name not in LABELLERS:
+        raise SettingsError(
+            f"{settings_file()}: collections.{collection}.labelling.labeller: got {name!r}; there are "
+            f"{', '.join(sorted(LABELLERS))} (docs/labelling.md)."
+        )
+    return LABELLERS[name](settings, collection)
