@@ -26,7 +26,7 @@ BUDGET ?=
 HOMES ?=
 ONLY ?=
 
-.PHONY: help run rehearse smoke test test-trainer-minimum test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality clean
+.PHONY: help run rehearse smoke test test-trainer-minimum test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality bench-labelling clean
 
 help: ## this list
 	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [TARGETS=vertex] [PORT=8080]"
@@ -101,6 +101,9 @@ bench-surround: $(VENV)/ready ## a whole run, and where its seconds go beside tr
 
 bench-quality: $(VENV)/ready ## mAP50 on the hold-out, three seeds of the default preset for each folder [DATA='folder …'] [WEIGHTS=…]
 	$(PYTHON) -m benches.quality $(DATA) $(if $(WEIGHTS),--weights '$(WEIGHTS)')
+
+bench-labelling: $(VENV)/ready ## boxes drawn by hand to reach the mAP of full annotation; a training each round, hours [DATA=folder] [WEIGHTS=…]
+	$(PYTHON) -m benches.labelling $(DATA) --write $(if $(WEIGHTS),--weights '$(WEIGHTS)')
 
 lint: $(VENV)/ready ## ruff with Airflow's rules, formatting, types
 	$(VENV)/bin/ruff check .

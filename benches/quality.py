@@ -17,8 +17,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benches.datasets import build, holdout, lay_out
+from include.documents import ExportFormat
 from include.export.formats import export_all
 from include.scoring.evaluation import evaluate
 from include.scoring.holdout import HoldOut
@@ -70,11 +72,25 @@ def measure(folder: Path, weights: str, seeds: Sequence[int], scratch: Path) -> 
     print(f"  median: mAP50 {mAP50:.3f}, {minutes:.1f} min of training", flush=True)
 
 
-def train_and_score(data: Path, weights: str, seed: int, unseen: HoldOut, scratch: Path) -> Quality:
-    """One training by the trainer's command line; then its SavedModel on the hold-out."""
+def train_and_score(
+    data: Path,
+    weights: str,
+    seed: int,
+    unseen: HoldOut,
+    scratch: Path,
+    formats: Sequence[ExportFormat] = ("saved_model",),
+    **changes: Any,
+) -> Quality:
+    """One training by the trainer's command line; then its SavedModel on the hold-out.
+
+    Args:
+        scratch: afterwards it has ``trained/`` and ``exports/``, as the folder of a job.
+        formats: what is exported.
+        changes: fields of the trainer's configuration that differ from the preset.
+    """
     from detector_trainer.configuration import Configuration
 
-    configuration = Configuration.preset("default").replace(weights=weights, seed=seed)
+    configuration = Configuration.preset("default").replace(weights=weights, seed=seed, **changes)
     output = scratch / "trained"
     output.mkdir(parents=True)
     configuration.write(scratch / "configuration.json")
@@ -90,8 +106,9 @@ def train_and_score(data: Path, weights: str, seed: int, unseen: HoldOut, scratc
         log.seek(0)
         if done.returncode:
             raise SystemExit(f"The training of seed {seed} ended with exit code {done.returncode}:\n{log.read()}")
-    exports = export_all(output, scratch / "exported", formats=["saved_model"])
-    metrics = evaluate(exports, unseen, input_size=configuration.input_size)["saved_model"].score.metrics
+    exports = export_all(output, scratch / "exports", formats=formats)
+    reference: dict[ExportFormat, Path] = {"saved_model": exports["saved_model"]}
+    metrics = evaluate(reference, unseen, input_size=configuration.input_size)["saved_model"].score.metrics
     summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
     return Quality(seed, metrics.mAP50, metrics.mAP, summary["seconds"] / 60)
 
