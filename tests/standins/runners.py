@@ -44,6 +44,8 @@ class Runners:
         """Kill a job's processes; the job stays as it is."""
         for remembered in ("runner.json", HOSTS):
             end_remembered_groups(job / remembered)
+        if (runner := self._running.pop(job, None)) is not None:
+            runner.wait()  # or it would stay behind as a zombie
 
     def _start(self, job: Path) -> None:
         attempts = int((job / "attempts").read_text()) if (job / "attempts").exists() else 0

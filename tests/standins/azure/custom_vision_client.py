@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Collection
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.standins.azure.custom_vision_status import ENDED
 from tests.standins.processes import Standin, python_module, until
 
 FIRST_PORT = 18900
+PAUSE = 0.5  # seconds between two looks at a training: the machine's time is the training's
 PREDICTION_RESOURCE = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rehearsal/providers/"
     "Microsoft.CognitiveServices/accounts/rehearsal-prediction"
@@ -59,6 +61,7 @@ class CustomVisionClient:
         if found.status in statuses:
             return found
         assert found.status not in ENDED, found
+        time.sleep(PAUSE)
         return None
 
     def control(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> dict[str, Any]:

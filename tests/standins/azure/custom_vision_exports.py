@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.standins.azure.custom_vision_account import COMPACT_S1, DOMAINS
 from tests.standins.azure.custom_vision_archive import write_archive
-from tests.standins.azure.custom_vision_calls import Call, Route
+from tests.standins.azure.custom_vision_calls import Call, Route, check_id
 from tests.standins.azure.custom_vision_errors import Refusal
 from tests.standins.azure.custom_vision_iterations import Iterations
 from tests.standins.azure.custom_vision_store import Project, Row
@@ -48,7 +48,7 @@ class ExportCalls:
         """An archive by the path of its address."""
         project_id, _, rest = path.removeprefix(f"{DOWNLOADS}/").partition("/")
         iteration_id, _, name = rest.partition("/")
-        folder = self.iterations.folder(self.projects.get(project_id), iteration_id)
+        folder = self.iterations.folder(self.projects.get(project_id), check_id(iteration_id))
         known = {_name(row): row for row in _rows(folder)}
         if name not in known or known[name]["status"] != "Done":
             raise Refusal("NotFound", "The specified blob does not exist.")

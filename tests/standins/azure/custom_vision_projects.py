@@ -50,6 +50,8 @@ class ProjectCalls:
         platforms = [each for each in call.text("targetExportPlatforms", "").split(",") if each]
         _check_name(name, "Project")
         _check_platforms(platforms, chosen)
+        if any(call.json().values()):
+            raise Refusal("BadRequestNotSupported", "The stand-in exports to no container and notifies no queue.")
         settings = {
             "domainId": chosen["id"],
             "classificationType": call.text("classificationType", "Multilabel")
