@@ -1,7 +1,6 @@
 """A folder of a job in step with a prefix of a bucket: what was there is there at the start, what changes is uploaded.
 
-The services delete nothing from the bucket, and upload a file once it is closed; here, once it has not changed between
-two looks.
+The services delete nothing from the bucket.
 """
 
 from __future__ import annotations
@@ -27,10 +26,11 @@ class SyncedFolder:
 
     Args:
         uri: of the prefix.
+        patient: a file is uploaded once it has not changed between two looks; else as it is at each look.
     """
 
-    def __init__(self, bucket: Bucket, folder: Path, uri: str) -> None:
-        self.bucket, self.folder, self.uri = bucket, folder, uri.rstrip("/")
+    def __init__(self, bucket: Bucket, folder: Path, uri: str, *, patient: bool = True) -> None:
+        self.bucket, self.folder, self.uri, self.patient = bucket, folder, uri.rstrip("/"), patient
         self._known: dict[Path, Stamp] = {}
         self._growing: dict[Path, Stamp] = {}
 
@@ -42,7 +42,7 @@ class SyncedFolder:
         for file, stamp in list(self._stamps()):
             if self._known.get(file) == stamp:
                 continue
-            if last or self._growing.get(file) == stamp:
+            if last or not self.patient or self._growing.get(file) == stamp:
                 with contextlib.suppress(FileNotFoundError):  # replaced meanwhile
                     self.bucket.upload(file, f"{self.uri}/{file.relative_to(self.folder).as_posix()}")
                     self._known[file] = stamp

@@ -86,7 +86,7 @@ class Run:
                 raise Ended(status.FAILED, status.user_failure(message, "StreamAccess.NotFound")) from missing
         for name, uri in self.plan["outputs"].items():
             folders[f"outputs.{name}"] = work / "outputs" / name
-            self.outputs.append(SyncedFolder(self.storage, folders[f"outputs.{name}"], uri))
+            self.outputs.append(SyncedFolder(self.storage, folders[f"outputs.{name}"], uri, patient=False))
             self.outputs[-1].restore()
         machines = self.plan["machines"]
         addresses = list(free_addresses([str(rank) for rank in range(machines)]).values())
