@@ -8,13 +8,12 @@ from itertools import islice
 import fsspec
 
 from include.dataset.batch import check_batch
+from include.dataset.batch_key import BATCH_KEY, require_batch_key
 from include.dataset.obtain import obtain
 from include.documents import BatchDocument
 from include.labelling.labelled_batch import fetch_labelled_batch
 from include.settings import CollectionSettings, state_folder
 from include.store import Store
-
-BATCH_KEY = re.compile(r"[A-Za-z0-9_.~+-]{1,200}")  # what Airflow's run ids and a folder's name both bear
 
 
 class TooMuchQuarantined(ValueError):
@@ -50,12 +49,6 @@ def ingest_batch(store: Store, settings: CollectionSettings, collection: str, ba
             f"{store.path(document.quarantine)}. Mend the source and run this again."
         )
     return path, document
-
-
-def require_batch_key(batch: str) -> None:
-    """``ValueError`` unless this can be the key of a batch."""
-    if not BATCH_KEY.fullmatch(batch):
-        raise ValueError(f"Got {batch!r} as batch key, expected 1 to 200 of A-Z a-z 0-9 _ . ~ + -, such as 2026-11-20.")
 
 
 def earlier_batches(settings: CollectionSettings, batch: str, most: int = 10_000) -> list[str]:

@@ -11,12 +11,12 @@ class LannerPages(AirflowPlugin):
     """The labelling page; later ones join it here."""
 
     name = "lanner_pages"
-    external_views: ClassVar[list[dict[str, str]]] = [
+    external_views: ClassVar[list[dict[str, str]]] = [  # type: ignore[misc]
         {"name": "Labelling", "href": "/labelling/", "destination": "nav", "url_route": "labelling"},
     ]
 
     @property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """Asked for by the API server alone; FastAPI and Airflow's security cost a second and a half to import."""
         from labelling_page.app import app
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from include.dataset.batch import check_batch
+from include.dataset.batch_key import require_batch_key
 from include.dataset.build import CollectionState
 from include.dataset.obtain import obtain
 from include.documents import BatchDocument
-from include.ingest import require_batch_key
 from include.labelling.documents import RoundDocument
 from include.labelling.labeller import Labeller
 from include.labelling.rounds import open_round

@@ -132,7 +132,8 @@ def suggested(
     suggestions = []
     width, height = image.facts.width, image.facts.height
     for proposal in proposals:
-        box = clip(Box(proposal.label, *map(round, proposal[2:])), width, height)
+        xmin, ymin, xmax, ymax = (round(corner) for corner in proposal[2:])
+        box = clip(Box(proposal.label, xmin, ymin, xmax, ymax), width, height)
         known = box.label in allowed if allowed is not None else _is_name(box.label)
         if known and proposal.score >= threshold and box_problem(box, width, height) is None:
             corners = {name: int(getattr(box, name)) for name in ("xmin", "ymin", "xmax", "ymax")}

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from include import settings
-from include.ingest import BATCH_KEY
+from include.dataset.batch_key import BATCH_KEY
 from include.labelling.answers import Overtaken, Refused, read_answers, save_answer
 from include.labelling.documents import Answer, Decision, ReviewDocument, ReviewedBox, RoundDocument
 from include.labelling.rounds import open_rounds

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from include.azure_workspace import translated
 from training_services.transfer import WORKERS, Transfer, TransferDamaged, inside, summed
@@ -135,7 +135,7 @@ class BlobContainer:
             )
             for each in found:
                 if "content_settings" in each:  # else it is a folder
-                    yield _listed(each)
+                    yield _listed(cast("BlobProperties", each))
 
     def remove(self, prefix: str) -> int:
         """Delete every blob whose name begins with a prefix. Returns how many there were."""
