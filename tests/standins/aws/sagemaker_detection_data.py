@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +53,24 @@ def read_side(images: Path, annotations: Path, classes: int) -> list[Sample]:
 
 
 def read_piped_side(folder: Path, classes: int) -> list[Sample]:
-    """The samples of a side that came through a pipe, from an augmented manifest.
+    """The samples of a side that came through a pipe, from an augmented manifest: each an image, then its annotation.
 
     Raises:
-        BadJob: an annotation that is none. The words are those of
-            https://github.com/aws/amazon-sagemaker-examples/issues/4056.
+        BadJob: the pipe is empty, or its records are others. The words are those of
+            https://github.com/aws/amazon-sagemaker-examples/issues/1283 (of the image classification, which reads the
+            same pipes) and https://github.com/aws/amazon-sagemaker-examples/issues/4056.
     """
+    records = [json.loads(line) for line in (folder / RECORDS).read_text().splitlines()]
+    if not records:
+        raise BadJob(
+            "Got empty batch from pipe. Please check if the manifest file contains valid batches and the value of "
+            "training job parameter AttributeNames matches attributes names in the augmented manifest."
+        )
     samples = []
-    for line in (folder / RECORDS).read_text().splitlines():
-        record = json.loads(line)
-        described = next(iter(record["attributes"].values()), None)
-        if not isinstance(described, dict):
-            raise BadJob("Unable to parse record. Please make sure input data is in correct recordio format.")
-        samples.append(_read(folder / record["image"], described, record["image"], classes))
+    for image, described in zip_longest(records[::2], records[1::2], fillvalue={}):
+        if "file" not in image or not isinstance(described.get("value"), dict):
+            raise BadJob("Unable to parse record. Please make sure input data is in correct recordio format. ")
+        samples.append(_read(folder / image["file"], described["value"], image["file"], classes))
     return samples
 
 

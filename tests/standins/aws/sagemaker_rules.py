@@ -65,7 +65,8 @@ def check_training_job(job: dict[str, Any], account: Account, aws: Aws, used: Ca
     if len(set(channels)) < len(channels):
         raise invalid("Channel names must be unique within InputDataConfig.")
     for channel in job.get("InputDataConfig", []):
-        _check_channel(channel, kind, job["RoleArn"], aws)
+        mode = channel.get("InputMode") or algorithm["TrainingInputMode"]
+        _check_channel(channel, kind, mode, job["RoleArn"], aws)
     _check_quota(job, account, used)
 
 
@@ -128,14 +129,19 @@ def _check_times(job: dict[str, Any]) -> None:
         )
 
 
-def _check_channel(channel: dict[str, Any], kind: str | None, role: str, aws: Aws) -> None:
+def _check_channel(channel: dict[str, Any], kind: str | None, mode: str, role: str, aws: Aws) -> None:
     """Refuse a channel that is none. Augmented manifests are for the built-in alone: it reads them through a pipe."""
     source, name = channel["DataSource"].get("S3DataSource"), channel["ChannelName"]
     allowed = {"S3Prefix", "AugmentedManifestFile"} if kind == OBJECT_DETECTION else {"S3Prefix"}
     if source is None or source["S3DataType"] not in allowed:
         raise invalid(f"Channel {name}: the stand-in reads {', '.join(sorted(allowed))} of S3 here.")
-    if source["S3DataType"] == "AugmentedManifestFile" and not source.get("AttributeNames"):
-        raise invalid(f"Channel {name}: AttributeNames must be specified for an AugmentedManifestFile.")
+    if source["S3DataType"] == "AugmentedManifestFile":
+        if not source.get("AttributeNames"):
+            raise invalid(f"Channel {name}: AttributeNames must be specified for an AugmentedManifestFile.")
+        if mode != "Pipe":
+            raise invalid(
+                f"Channel {name}: AugmentedManifestFile can only be used if the input mode is Pipe, not {mode}."
+            )
     check_objects(source["S3Uri"], role, aws)
 
 

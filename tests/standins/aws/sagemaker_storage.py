@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.standins.aws.endpoint import Aws, split_uri
 
-RECORDS = "records.jsonl"  # what a pipe would deliver of an augmented manifest beside the images
+RECORDS = "records.jsonl"  # what a pipe would deliver of an augmented manifest, in its order
 
 
 class Denied(Exception):
@@ -57,29 +57,36 @@ class Storage:
         return files
 
     def _fetch_manifest(self, source: dict[str, Any], to: Path) -> list[Path]:
-        """The images that a manifest names, in the order of its lines, and the rest of each line in ``RECORDS``.
+        """What a pipe would deliver of a manifest, line after line, in ``RECORDS``: of each attribute its value.
 
+        One whose name ends in ``-ref`` is the URI of an object, which is fetched. A line that lacks an attribute
+        delivers nothing.
         https://docs.aws.amazon.com/sagemaker/latest/dg/augmented-manifest.html
         """
         bucket, key = split_uri(source["S3Uri"])
         failure = f"ClientError: Data download failed:Failed to download data. {source['S3Uri']}"
         manifest = to / "manifest.jsonl"
         self._fetch(bucket, key, manifest, failure)
-        image, *attributes = source["AttributeNames"]
-        records, files = [], []
+        names, records, files = source["AttributeNames"], [], []
         for number, line in enumerate(manifest.read_text().splitlines()):
             try:
                 entry = json.loads(line)
-                uri, rest = entry[image], {name: entry[name] for name in attributes}
-            except (ValueError, LookupError) as error:
+                missing = set(names) - entry.keys()
+            except (ValueError, AttributeError) as error:
                 raise Denied(
                     f"ClientError: Data download failed:line {number + 1} of {source['S3Uri']}: {error!r}"
                 ) from error
-            bucket, key = split_uri(uri)
-            file = to / f"{number}{PurePosixPath(key).suffix}"
-            self._fetch(bucket, key, file, failure)
-            files.append(file)
-            records.append(json.dumps({"image": file.name, "attributes": rest}))
+            if missing:
+                continue
+            for name in names:
+                if not name.endswith("-ref"):
+                    records.append(json.dumps({"value": entry[name]}))
+                    continue
+                bucket, key = split_uri(str(entry[name]))
+                file = to / f"{number}{PurePosixPath(key).suffix}"
+                self._fetch(bucket, key, file, failure)
+                files.append(file)
+                records.append(json.dumps({"file": file.name}))
         manifest.unlink()
         (to / RECORDS).write_text("\n".join(records))
         return [*files, to / RECORDS]

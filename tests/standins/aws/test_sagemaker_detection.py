@@ -285,7 +285,7 @@ def test_from_images_to_answers(builtin: SageMakerClient, s3: Any) -> None:
     assert reaches(builtin, "untyped")["FailureReason"] == "ClientError: See job logs for more information"
 
 
-def manifest_job(name: str, s3: Any, attribute: str = "boxes") -> dict[str, Any]:
+def manifest_job(name: str, s3: Any) -> dict[str, Any]:
     """The same images by augmented manifests, through a pipe."""
     job, channels = detection_job(name, mini_batch_size="9"), []
     for side, images in SIDES.items():
@@ -297,7 +297,7 @@ def manifest_job(name: str, s3: Any, attribute: str = "boxes") -> dict[str, Any]
         s3.put_object(Bucket=AWS_BUCKET, Key=key, Body="\n".join(map(json.dumps, lines)).encode())
         fields = {"ContentType": "application/x-recordio", "RecordWrapperType": "RecordIO", "InputMode": "Pipe"}
         channels.append(channel(side, f"s3://{AWS_BUCKET}/{key}", **fields))
-        source = {"S3DataType": "AugmentedManifestFile", "AttributeNames": ["source-ref", attribute]}
+        source = {"S3DataType": "AugmentedManifestFile", "AttributeNames": ["source-ref", "boxes"]}
         channels[-1]["DataSource"]["S3DataSource"] |= source
     return job | {"InputDataConfig": channels}
 
@@ -311,9 +311,35 @@ def test_augmented_manifests_are_read(builtin: SageMakerClient, s3: Any) -> None
     assert "od/train/0.jpg" in seen
 
 
-def test_a_manifest_without_an_attribute(builtin: SageMakerClient, s3: Any) -> None:
-    ended = builtin.reaches(builtin.create(manifest_job("attributes", s3, "bounding-box")))
-    assert ended["FailureReason"].startswith("ClientError: Data download failed:line 1 of s3://")
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["source-ref", "bounding-box"], "ClientError: Got empty batch from pipe."),
+        (["boxes", "source-ref"], "ClientError: Unable to parse record. Please make sure input data is in"),
+        (["source-ref"], "ClientError: Unable to parse record."),
+    ],
+    ids=["another", "the other way round", "images alone"],
+)
+def test_attributes_that_are_not_the_manifests(builtin: SageMakerClient, s3: Any, names: list[str], words: str) -> None:
+    job = manifest_job(f"attributes-{len(names)}{names[0]}", s3)
+    for each in job["InputDataConfig"]:
+        each["DataSource"]["S3DataSource"]["AttributeNames"] = names
+    assert builtin.reaches(builtin.create(job))["FailureReason"].startswith(words)
+
+
+def test_a_manifest_that_is_no_json(builtin: SageMakerClient, s3: Any) -> None:
+    job = manifest_job("no-json", s3)
+    s3.put_object(Bucket=AWS_BUCKET, Key="od/no-json-train.manifest", Body=b"{\n")
+    assert builtin.reaches(builtin.create(job))["FailureReason"].startswith(
+        "ClientError: Data download failed:line 1 of s3://"
+    )
+
+
+def test_a_manifest_is_no_file_to_download(builtin: SageMakerClient, s3: Any) -> None:
+    job = manifest_job("no-pipe", s3)
+    del job["InputDataConfig"][0]["InputMode"]  # the job's own, which is File
+    with pytest.raises(ClientError, match="AugmentedManifestFile can only be used if the input mode is Pipe"):
+        builtin.create(job)
 
 
 @pytest.mark.parametrize(
