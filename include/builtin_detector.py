@@ -1,5 +1,7 @@
 """What SageMaker's built-in "Object Detection - MXNet" is told: its hyperparameters, but for those of the data.
 
+And ``input_mode``, which is no hyperparameter: how it is given the data.
+
 Ranges: ``include.checks.aws.hyperparameters``. Presets have the interface of the trainer's ``Configuration``, so that a
 plan is made of either.
 """
@@ -16,6 +18,7 @@ from include.checks.aws.hyperparameters import HYPERPARAMETERS
 
 VERSION = "object-detection:1"  # of the algorithm, the only one: with the configuration it decides what is trained
 FROM_THE_DATA = frozenset({"num_classes", "num_training_samples", "label_width"})
+INPUT_MODE, FILE, PIPE = "input_mode", "File", "Pipe"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class BuiltinConfiguration:
         early_stopping: stop when the validation mAP grew by no more than ``…_tolerance`` for ``…_patience`` epochs, but
             not before ``…_min_epochs``.
         freeze_layer_pattern: layers whose names match this regular expression are not trained; "false" is none.
+        input_mode: "File": all images are brought to the machine before it begins; "Pipe": they are streamed to it from
+            S3, again in each epoch, as augmented manifests name them.
     """
 
     base_network: str = "resnet-50"
@@ -56,9 +61,14 @@ class BuiltinConfiguration:
     early_stopping_patience: int = 5
     early_stopping_tolerance: float = 0.0
     freeze_layer_pattern: str = "false"
+    input_mode: str = FILE
 
     def __post_init__(self) -> None:
+        if self.input_mode not in (FILE, PIPE):
+            raise ValueError(f"{INPUT_MODE} is {self.input_mode!r}; it must be {FILE} or {PIPE}.")
         for field in dataclasses.fields(self):
+            if field.name == INPUT_MODE:
+                continue
             value = _as(type(field.default), getattr(self, field.name))
             allowed = HYPERPARAMETERS[field.name]
             if value is None or not allowed.is_good(text_of(value)):
@@ -87,13 +97,22 @@ class BuiltinConfiguration:
         return dataclasses.replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """Without ``input_mode`` where it is "File", as before there was another: the names of jobs depend on it."""
+        fields = dataclasses.asdict(self)
+        if self.input_mode == FILE:
+            del fields[INPUT_MODE]
+        return fields
+
+
+def is_piped(configuration: Mapping[str, Any]) -> bool:
+    """Is a training given its data in Pipe mode?"""
+    return configuration.get(INPUT_MODE, FILE) == PIPE
 
 
 def hyperparameters(configuration: Mapping[str, Any], from_the_data: Mapping[str, int]) -> dict[str, str]:
     """All of them as the service wants them: as texts, those that are empty left out."""
     every = {name: text_of(value) for name, value in {**configuration, **from_the_data}.items()}
-    return {name: text for name, text in every.items() if text}
+    return {name: text for name, text in every.items() if text and name != INPUT_MODE}
 
 
 def text_of(value: Any) -> str:

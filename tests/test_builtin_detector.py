@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.builtin_detector import FROM_THE_DATA, PRESETS, BuiltinConfiguration, hyperparameters
+from include.builtin_detector import FROM_THE_DATA, PRESETS, BuiltinConfiguration, hyperparameters, is_piped
 from include.checks.aws.hyperparameters import HYPERPARAMETERS
 
 # The book's chapter, "Object Detection - MXNet" in SageMaker's console.
@@ -38,7 +38,7 @@ def test_the_default_is_the_chapters_table() -> None:
 
 def test_every_documented_one_is_there_or_decided_otherwise() -> None:
     """``kv_store`` is for several machines, which no preset has."""
-    fields = {field.name for field in dataclasses.fields(BuiltinConfiguration)}
+    fields = {field.name for field in dataclasses.fields(BuiltinConfiguration)} - {"input_mode"}
     assert fields | FROM_THE_DATA | {"kv_store"} == HYPERPARAMETERS.keys()
 
 
@@ -48,6 +48,14 @@ def test_what_is_sent_is_in_the_documented_ranges(preset: str) -> None:
     sent = hyperparameters(BuiltinConfiguration.preset(preset).to_json(), from_the_data)
     assert {name: text for name, text in sent.items() if not HYPERPARAMETERS[name].is_good(text)} == {}
     assert sent["num_classes"] == "3"
+
+
+def test_how_the_data_come_is_no_hyperparameter_and_changes_no_name_where_it_is_as_ever() -> None:
+    usual, piped = BuiltinConfiguration(), BuiltinConfiguration().replace(input_mode="Pipe")
+    assert usual.to_json().keys() == CHAPTER.keys() | {"lr_scheduler_step"}
+    assert piped.to_json() == usual.to_json() | {"input_mode": "Pipe"}
+    assert [is_piped(each.to_json()) for each in (usual, piped)] == [False, True]
+    assert hyperparameters(piped.to_json(), {}) == CHAPTER
 
 
 def test_what_yaml_makes_of_values_changes_nothing() -> None:
@@ -78,6 +86,7 @@ def test_what_yaml_makes_of_values_changes_nothing() -> None:
         ("early_stopping_tolerance", -0.1),
         ("freeze_layer_pattern", "("),
         ("freeze_layer_pattern", ["conv"]),
+        ("input_mode", "FastFile"),
     ],
 )
 def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:

@@ -1,7 +1,8 @@
-"""A dataset as the four channels of SageMaker's built-in detector: images and annotations of train and validation.
+"""A dataset as SageMaker's built-in detector reads it: images and annotations of train and validation.
 
-The hold-out is not among them. An image is named by its SHA-256, so that its name is safe in S3, never meant twice and
-the same whatever batches come later: what was sent once need not be sent again.
+Annotations are files in two channels of their own, or lines of augmented manifests. The hold-out is not among them. An
+image is named by its SHA-256, so that its name is safe in S3, never meant twice and the same whatever batches come
+later: what was sent once need not be sent again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from include.dataset.sagemaker_json import (
     DenseClass,
     annotation_files,
     dense_classes,
+    encode_manifest_line,
     label_width,
 )
 from include.dataset.tfrecord_reading import bytes_features, read_frames
@@ -68,6 +70,9 @@ class SageMakerData:
     validation: SageMakerSide
     classes: tuple[DenseClass, ...]
 
+    def side(self, name: TrainingSide) -> SageMakerSide:
+        return self.train if name == "train" else self.validation
+
     def hyperparameters(self) -> dict[str, int]:
         """Those that the data decide; https://docs.aws.amazon.com/sagemaker/latest/dg/object-detection-api-config.html"""
         return {
@@ -79,9 +84,25 @@ class SageMakerData:
 
 def sagemaker_data(store: Store, dataset: DatasetDocument) -> SageMakerData:
     """The annotations of a dataset's train and validation sides, out of its COCO JSON; the images are not read."""
-    classes = dense_classes((category.id, category.name) for category in dataset.label_map)
+    classes = _classes(dataset)
     train, validation = (_side(store, dataset, side, classes) for side in TRAINING_SIDES)
     return SageMakerData(train, validation, tuple(classes.values()))
+
+
+def manifests(
+    data: SageMakerData, dataset: DatasetDocument, images: Mapping[TrainingSide, str]
+) -> dict[TrainingSide, bytes]:
+    """The augmented manifest of each side: a line for each of its images.
+
+    Args:
+        data: of this dataset.
+        images: where those of each side are, "s3://bucket/prefix/train".
+    """
+    classes = _classes(dataset)
+    return {
+        side: b"".join(encode_manifest_line(image, classes, images[side]) for image in data.side(side).images.values())
+        for side in TRAINING_SIDES
+    }
 
 
 def encoded_images(store: Store, dataset: DatasetDocument, side: Side) -> Iterator[tuple[str, bytes]]:
@@ -121,17 +142,27 @@ def write_channels(store: Store, dataset: DatasetDocument, folder: Path) -> Sage
     """Write the folders ``train``, ``train_annotation``, ``validation`` and ``validation_annotation``.
 
     Raises:
+        SideMismatch: as ``write_images``.
+    """
+    data = write_images(store, dataset, folder)
+    for side in TRAINING_SIDES:
+        annotations = folder / f"{side}_annotation"
+        annotations.mkdir(parents=True, exist_ok=True)
+        for annotation in data.side(side).annotations:
+            (annotations / annotation.name).write_bytes(annotation.contents)
+    return data
+
+
+def write_images(store: Store, dataset: DatasetDocument, folder: Path) -> SageMakerData:
+    """Write the images that have boxes into the folders ``train`` and ``validation``.
+
+    Raises:
         SideMismatch: the shards lack an image that has an annotation.
     """
     data = sagemaker_data(store, dataset)
     for side in TRAINING_SIDES:
-        contents: SageMakerSide = getattr(data, side)
-        images, annotations = folder / side, folder / f"{side}_annotation"
+        images, missing = folder / side, dict(data.side(side).images)
         images.mkdir(parents=True, exist_ok=True)
-        annotations.mkdir(parents=True, exist_ok=True)
-        for annotation in contents.annotations:
-            (annotations / annotation.name).write_bytes(annotation.contents)
-        missing = dict(contents.images)
         for sha256, encoded in encoded_images(store, dataset, side):
             if image := missing.pop(sha256, None):
                 (images / image.name).write_bytes(encoded)
@@ -141,6 +172,10 @@ def write_channels(store: Store, dataset: DatasetDocument, folder: Path) -> Sage
                 f"{next(iter(missing))}. Shards and COCO JSON of {dataset.path} must belong together: build it again."
             )
     return data
+
+
+def _classes(dataset: DatasetDocument) -> dict[int, DenseClass]:
+    return dense_classes((category.id, category.name) for category in dataset.label_map)
 
 
 def _side(

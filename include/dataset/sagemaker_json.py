@@ -16,6 +16,7 @@ from include.dataset.source import image_stem
 
 CONTENT_TYPE = "application/x-image"  # of all four channels, where JPEG and PNG are mixed
 NUMBERS_PER_BOX, NUMBERS_BEFORE_BOXES = 5, 2  # class, left, top, width, height; a header
+ATTRIBUTES = ("source-ref", "bounding-box")  # of an augmented manifest's lines, the image first
 LEAST_LABEL_WIDTH = 350  # the algorithm's default
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -97,13 +98,14 @@ def encode_manifest_line(image: BoxedImage, classes: Mapping[int, DenseClass], c
     Args:
         channel: where the images are, "s3://bucket/prefix/train".
 
-    The job names the attributes in this order: ``["source-ref", "bounding-box"]``.
+    The job names ``ATTRIBUTES``, in this order. What is in the metadata the algorithm ignores.
     """
     found = sorted({classes[class_id] for class_id, _ in image.boxes})
+    source, boxes = ATTRIBUTES
     content = {
-        "source-ref": f"{channel}/{image.name}",
-        "bounding-box": _labels(image, classes),
-        "bounding-box-metadata": {
+        source: f"{channel}/{image.name}",
+        boxes: _labels(image, classes),
+        f"{boxes}-metadata": {
             "class-map": {str(each.class_id): each.name for each in found},
             "type": "groundtruth/object_detection",
         },

@@ -6,59 +6,21 @@ than the validation images, a content type that was left empty, and channels tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
+from include.checks.aws import builtin_pipe
+from include.checks.aws.builtin_job import (
+    DEVELOPER_GUIDE,
+    FOUR,
+    IMAGE_TYPES,
+    RECORDS_TYPE,
+    SIDES,
+    BuiltinJob,
+)
 from include.checks.aws.hyperparameters import DEFAULT_BATCH, DEFAULT_LABEL_WIDTH, HYPERPARAMETERS
 from include.checks.rule import Fault, Rule
 
-IMAGE_TYPES = ("application/x-image", "image/jpeg", "image/png")
-RECORDS_TYPE = "application/x-recordio"
-SIDES = ("train", "validation")
-FOUR = (*SIDES, *(f"{side}_annotation" for side in SIDES))
 WHERE = "Change the target's training in lanner.yaml"
-
-
-@dataclass(frozen=True)
-class Channel:
-    """An input of the job.
-
-    Attributes:
-        name: "train", "validation", "train_annotation", "validation_annotation".
-        uri: "s3://bucket/prefix".
-        objects: how many lie there; None: not known.
-        region: of the bucket; "" where there is no such bucket, None: not known.
-    """
-
-    name: str
-    uri: str
-    content_type: str
-    objects: int | None = None
-    region: str | None = None
-
-
-@dataclass(frozen=True)
-class BuiltinJob:
-    """A job as it is to be submitted, and the data for it.
-
-    Attributes:
-        role: that it runs as.
-        hyperparameters: as texts.
-        training_images, validation_images: how many, those without boxes left out.
-        classes: how many.
-        most_boxes: of one image.
-        pipe: in Pipe mode with augmented manifests, which need no annotation channels.
-    """
-
-    region: str
-    role: str
-    channels: tuple[Channel, ...]
-    hyperparameters: Mapping[str, str]
-    training_images: int
-    validation_images: int
-    classes: int
-    most_boxes: int
-    pipe: bool = False
 
 
 def _prefix(job: BuiltinJob) -> Iterable[Fault]:
@@ -104,19 +66,20 @@ def _batch(job: BuiltinJob) -> Iterable[Fault]:
 
 def _content_type(job: BuiltinJob) -> Iterable[Fault]:
     for channel in job.channels:
-        if channel.content_type not in {*IMAGE_TYPES, RECORDS_TYPE}:
+        allowed = (RECORDS_TYPE,) if channel.is_manifest else (*IMAGE_TYPES, RECORDS_TYPE)
+        if channel.content_type not in allowed:
             found = f"is {channel.content_type!r}" if channel.content_type else "is empty"
             yield Fault(
-                f"Channel {channel.name}: the content type {found}; expected one of {', '.join(IMAGE_TYPES)}.",
-                f"Set it to {IMAGE_TYPES[0]}, as the target does by itself; in a request of your own: aws sagemaker "
+                f"Channel {channel.name}: the content type {found}; expected one of {', '.join(allowed)}.",
+                f"Set it to {allowed[0]}, as the target does by itself; in a request of your own: aws sagemaker "
                 f'create-training-job --input-data-config \'[{{"ChannelName": "{channel.name}", "ContentType": '
-                f'"{IMAGE_TYPES[0]}", …}}]\'',
+                f'"{allowed[0]}", …}}]\'',
             )
 
 
 def _channels(job: BuiltinJob) -> Iterable[Fault]:
     names = [channel.name for channel in job.channels]
-    records = job.pipe or all(channel.content_type == RECORDS_TYPE for channel in job.channels)
+    records = any(channel.is_manifest or channel.content_type == RECORDS_TYPE for channel in job.channels)
     expected = SIDES if records else FOUR
     if sorted(set(names) - {"model"}) != sorted(expected) or len(set(names)) != len(names):
         odd = [f"{name} (meant: {name.removesuffix('_channel')})" for name in names if name.endswith("_channel")]
@@ -158,8 +121,8 @@ def _data(job: BuiltinJob) -> Iterable[Fault]:
             )
 
 
-_DG = "https://docs.aws.amazon.com/sagemaker/latest/dg"
-_INPUT, _TABLE = f"{_DG}/object-detection.html#object-detection-inputoutput", f"{_DG}/object-detection-api-config.html"
+_INPUT = f"{DEVELOPER_GUIDE}/object-detection.html#object-detection-inputoutput"
+_TABLE = f"{DEVELOPER_GUIDE}/object-detection-api-config.html"
 RULES: tuple[Rule[BuiltinJob], ...] = (
     Rule("S3_PREFIX", "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html", _prefix),
     Rule("BATCH_TOO_LARGE", _TABLE, _batch),
@@ -167,4 +130,5 @@ RULES: tuple[Rule[BuiltinJob], ...] = (
     Rule("CHANNEL_NAMES", _INPUT, _channels),
     Rule("HYPERPARAMETER", _TABLE, _hyperparameters),
     Rule("DATA_MISMATCH", _TABLE, _data),
+    *builtin_pipe.RULES,
 )

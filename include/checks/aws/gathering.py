@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from include.checks.aws.access import ROLE_ACTIONS, needed
-from include.checks.aws.builtin import Channel
+from include.checks.aws.builtin_job import Channel
 from include.checks.aws.capacity import ECR
 from include.checks.aws.facts import AwsFacts, Quota
 from include.checks.aws.instances import quota_name

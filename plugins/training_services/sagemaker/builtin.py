@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from include.aws_account import AwsAccount
-from include.builtin_detector import hyperparameters
+from include.builtin_detector import FILE, INPUT_MODE, hyperparameters
 from include.checks.aws import builtin as aws_builtin
 from include.checks.aws.gathering import look_at_channels
 from include.checks.aws.instances import ANSWERING, BUILTIN_FAMILIES, builtin_image
@@ -31,6 +31,7 @@ from training_services.job import Bill, TrainingJob
 from training_services.sagemaker.answers import detections
 from training_services.sagemaker.bucket import Staged
 from training_services.sagemaker.builtin_bucket import BuiltinBucket, BuiltinStaged
+from training_services.sagemaker.builtin_channels import as_checked, as_pipe
 from training_services.sagemaker.builtin_history import write_history
 from training_services.sagemaker.machines import PRESETS, SageMakerMachine
 from training_services.sagemaker.service import LOCAL_CHECKPOINTS, SageMakerService
@@ -99,13 +100,11 @@ class SageMakerBuiltinService(SageMakerService):
     def _as_asked(self, job: TrainingJob) -> aws_builtin.BuiltinJob:
         """The job as it will be submitted, for the rules; nothing of it is in the bucket yet."""
         data = sagemaker_data(self.files.store, self.files.store.get(DatasetDocument, job.dataset))
-        channels = self.files.channels(job).items()
+        channels = (self._channel(name, place) for name, place in self.files.channels(job).items())
         return aws_builtin.BuiltinJob(
             region=self.settings.region,
             role=self.settings.role,
-            channels=tuple(
-                aws_builtin.Channel(name, self.files.uri(prefix), CONTENT_TYPE) for name, prefix in channels
-            ),
+            channels=tuple(map(as_checked, channels)),
             hyperparameters=hyperparameters(job.configuration, data.hyperparameters()),
             training_images=len(data.train.annotations),
             validation_images=len(data.validation.annotations),
@@ -119,7 +118,9 @@ class SageMakerBuiltinService(SageMakerService):
         assert isinstance(staged, BuiltinStaged)
         request = super()._request(job, staged)
         output = request["OutputDataConfig"] | {"S3OutputPath": self.files.uri(self.settings.folders.output_location)}
+        mode = {"TrainingInputMode": job.configuration.get(INPUT_MODE, FILE)}
         return request | {
+            "AlgorithmSpecification": request["AlgorithmSpecification"] | mode,
             "HyperParameters": hyperparameters(job.configuration, staged.hyperparameters),
             "OutputDataConfig": output,
             "CheckpointConfig": {
@@ -130,12 +131,7 @@ class SageMakerBuiltinService(SageMakerService):
 
     def _faults_of(self, job: TrainingJob, request: Mapping[str, Any]) -> list[str]:
         """The rules of ``check`` once more, about what is really sent, and with what lies where it points."""
-        sent = [
-            aws_builtin.Channel(
-                each["ChannelName"], each["DataSource"]["S3DataSource"]["S3Uri"], each.get("ContentType", "")
-            )
-            for each in request["InputDataConfig"]
-        ]
+        sent = map(as_checked, request["InputDataConfig"])
         channels = look_at_channels(self.account.client("s3"), sent)
         asked = replace(self._as_asked(job), channels=channels, hyperparameters=request["HyperParameters"])
         return [str(finding) for finding in check(aws_builtin.RULES, asked)]
@@ -144,7 +140,11 @@ class SageMakerBuiltinService(SageMakerService):
         return {"TrainingImage": builtin_image(self.settings.region)}
 
     def _channel(self, name: str, prefix: str) -> dict[str, Any]:
-        return super()._channel(name, prefix) | {"ContentType": CONTENT_TYPE}
+        """Of the objects below a prefix, or in Pipe mode of the manifest that has this key."""
+        channel = super()._channel(name, prefix)
+        if prefix.endswith("/"):
+            return channel | {"ContentType": CONTENT_TYPE}
+        return as_pipe(channel, shuffled=name == "train")
 
     # --- what it says
 

@@ -7,13 +7,26 @@ from dataclasses import replace
 import pytest
 
 from include.builtin_detector import BuiltinConfiguration, hyperparameters
-from include.checks.aws.builtin import FOUR, IMAGE_TYPES, RULES, BuiltinJob, Channel
+from include.checks.aws.builtin import RULES
+from include.checks.aws.builtin_job import FOUR, IMAGE_TYPES, BuiltinJob, Channel
 from include.checks.aws.hyperparameters import HYPERPARAMETERS
 from include.checks.rule import Rule, check
 
 CHANNELS = tuple(
     Channel(name, f"s3://our-bucket/lanner/{name}", "application/x-image", objects=20, region="us-east-1")
     for name in FOUR
+)
+PIPES = tuple(
+    replace(
+        channel,
+        uri=f"{channel.uri}.manifest",
+        content_type="application/x-recordio",
+        data_type="AugmentedManifestFile",
+        input_mode="Pipe",
+        wrapper="RecordIO",
+        attributes=("source-ref", "bounding-box"),
+    )
+    for channel in CHANNELS[:2]
 )
 DATA = {"num_classes": 2, "num_training_samples": 100, "label_width": 350}
 CHAPTER = hyperparameters(BuiltinConfiguration.preset("default").to_json(), DATA)
@@ -34,6 +47,11 @@ def channels(**changes: object) -> BuiltinJob:
     return replace(SOUND, channels=(replace(CHANNELS[0], **changes), *CHANNELS[1:]))  # type: ignore[arg-type]
 
 
+def pipes(**changes: object) -> BuiltinJob:
+    """A job in Pipe mode of which the first channel is another."""
+    return replace(SOUND, channels=(replace(PIPES[0], **changes), PIPES[1]))  # type: ignore[arg-type]
+
+
 def given(**changes: str) -> BuiltinJob:
     return replace(SOUND, hyperparameters=CHAPTER | changes)
 
@@ -45,6 +63,10 @@ FAULTS = {
     "CHANNEL_NAMES": (channels(name="train_channel"), "Name them train, validation, train_annotation"),
     "HYPERPARAMETER": (given(base_network="resnet-101"), "base_network: one of vgg-16, resnet-50"),
     "DATA_MISMATCH": (replace(SOUND, most_boxes=70), "label_width: 352 or more"),
+    "INPUT_MODE": (pipes(input_mode="File"), "Set InputMode to Pipe"),
+    "MANIFEST_FILE": (pipes(uri="s3://our-bucket/lanner/train/"), "Name the manifest itself"),
+    "RECORD_WRAPPER": (pipes(wrapper="None"), "Set RecordWrapperType to RecordIO"),
+    "ATTRIBUTE_NAMES": (pipes(attributes=("bounding-box", "source-ref")), "source-ref, bounding-box, in this order"),
 }
 
 
@@ -53,7 +75,7 @@ FAULTS = {
     [
         SOUND,
         replace(SOUND, hyperparameters={"num_classes": "2", "num_training_samples": "100"}, validation_images=33),
-        replace(SOUND, channels=CHANNELS[:2], pipe=True),
+        replace(SOUND, channels=PIPES),
         replace(SOUND, channels=tuple(replace(each, content_type="application/x-recordio") for each in CHANNELS[:2])),
         replace(SOUND, channels=(*CHANNELS, replace(CHANNELS[0], name="model", content_type=IMAGE_TYPES[1]))),
         replace(SOUND, channels=tuple(replace(each, objects=None, region=None) for each in CHANNELS)),
@@ -86,6 +108,20 @@ def test_each_fault_is_found_alone_with_its_remedy(rule: Rule[BuiltinJob]) -> No
 def test_what_is_wrong_with_a_place_is_told_apart(changes: dict[str, object], said: str) -> None:
     [finding] = check(RULES, channels(**changes))
     assert said in finding.wrong
+
+
+@pytest.mark.parametrize(
+    ("job", "code"),
+    [
+        (channels(input_mode="Pipe"), "INPUT_MODE"),
+        (pipes(content_type="application/x-image"), "CONTENT_TYPE"),
+        (replace(SOUND, channels=(*PIPES, *CHANNELS[2:])), "CHANNEL_NAMES"),
+        (pipes(attributes=("source-ref",)), "ATTRIBUTE_NAMES"),
+    ],
+    ids=["images without a manifest", "images in a manifest", "annotations besides", "images alone"],
+)
+def test_what_else_is_wrong_with_pipes(job: BuiltinJob, code: str) -> None:
+    assert [each.code for each in check(RULES, job)] == [code]
 
 
 @pytest.mark.parametrize(("validation", "codes"), [(11, ["BATCH_TOO_LARGE"]), (12, ["BATCH_TOO_LARGE"]), (13, [])])

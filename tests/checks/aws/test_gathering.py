@@ -17,7 +17,8 @@ from botocore.stub import ANY, Stubber
 
 from include.aws_account import AwsAccount
 from include.checks.aws.access import needed, resources
-from include.checks.aws.builtin import RULES, BuiltinJob, Channel
+from include.checks.aws.builtin import RULES
+from include.checks.aws.builtin_job import BuiltinJob, Channel
 from include.checks.aws.facts import AwsFacts, Quota
 from include.checks.aws.gathering import (
     gather,
