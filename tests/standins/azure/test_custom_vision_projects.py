@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import json
 from email.message import Message
 from itertools import count
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 import pytest
 from azure.cognitiveservices.vision.customvision.training.models import CustomVisionErrorException, Project
 
-from tests.standins.azure.custom_vision_account import COMPACT_S1, OTHER, PREDICT_UNSTORED, TIERS, TRAIN
+from tests.standins.azure.custom_vision_account import COMPACT_S1, OTHER, PREDICT_UNSTORED, TIERS, TRAIN, Tier
 from tests.standins.azure.custom_vision_calls import TRAINING
 from tests.standins.azure.custom_vision_client import CustomVisionClient
 from tests.standins.azure.custom_vision_errors import Refusal
@@ -128,6 +131,14 @@ def test_the_free_tier_has_two_projects_of_fifty_tags(tmp_path: Path) -> None:
     assert tags[50]["code"] == "BadRequestExceedTagPerProjectLimit"
 
 
+def test_a_project_that_is_full(tmp_path: Path) -> None:
+    service = a_service(tmp_path, calls=0, tier=dataclasses.replace(TIERS["F0"], images=2))
+    project = ask(service, "POST", f"/projects?name=x&domainId={GENERAL}")["id"]
+    images = [{"name": str(seed), "contents": base64.b64encode(picture(seed)).decode()} for seed in range(3)]
+    answer = ask(service, "POST", f"/projects/{project}/images/files", {"images": images})
+    assert [each["status"] for each in answer["images"]] == ["OK", "OK", "ErrorLimitExceed"]
+
+
 def test_the_free_tier_has_an_hour_of_training(tmp_path: Path) -> None:
     service = a_service(tmp_path, calls=0)
     project = ask(service, "POST", f"/projects?name=x&domainId={GENERAL}")["id"]
@@ -166,9 +177,8 @@ def test_a_rate_that_was_set_stays(tmp_path: Path) -> None:
     assert Rate(TIERS["S0"], file, calls=1).calls == 0
 
 
-def a_service(state: Path, calls: int | None = None, **options: Any) -> Service:
-    """A resource of the free tier, without a server."""
-    tier = TIERS["F0"]
+def a_service(state: Path, calls: int | None = None, tier: Tier = TIERS["F0"], **options: Any) -> Service:
+    """A resource, of the free tier unless told, without a server."""
     iterations = Iterations(Projects(state), tier, {}, 0)
     rate = Rate(tier, state / "settings.json", calls, **options)
     return Service(
@@ -176,11 +186,11 @@ def a_service(state: Path, calls: int | None = None, **options: Any) -> Service:
     )
 
 
-def ask(service: Service, method: str, target: str) -> Any:
+def ask(service: Service, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
     """The JSON of an answer or a refusal."""
     headers = Message()
     headers["Training-Key"] = TRAINING_KEY
     try:
-        return service.answer(method, TRAINING + target, headers, b"").body
+        return service.answer(method, TRAINING + target, headers, json.dumps(body or {}).encode()).body
     except Refusal as refusal:
         return refusal.body()
