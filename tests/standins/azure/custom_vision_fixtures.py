@@ -71,12 +71,12 @@ def drawn(seed: int, kind: str = "JPEG", size: tuple[int, int] = (64, 48)) -> tu
 
 
 def entry(contents: bytes, *regions: Region, name: str = "a.jpg") -> ImageFileCreateEntry:
-    return ImageFileCreateEntry(name=name, contents=contents, regions=list(regions) or None)
+    return ImageFileCreateEntry(name=name, contents=bytearray(contents), regions=list(regions) or None)
 
 
 def region(tag: Tag | str, edges: Sequence[float] = (0.25, 0.25, 0.5, 0.5)) -> Region:
     left, top, width, height = edges
-    tag_id = tag if isinstance(tag, str) else tag.id
+    tag_id = tag if isinstance(tag, str) else str(tag.id)
     return Region(tag_id=tag_id, left=left, top=top, width=width, height=height)
 
 
