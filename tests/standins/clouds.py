@@ -137,7 +137,7 @@ def aws(state: Path, *sagemaker_options: str) -> Iterator[Cloud]:
         extra = {
             "region_name": REGION,
             "endpoint_url": before_aws.url,
-            "service_config": {"sagemaker": at_sagemaker, "service-quotas": at_sagemaker},
+            "service_config": dict.fromkeys(("sagemaker", "sagemaker-runtime", "service-quotas"), at_sagemaker),
         }
         connection = {"conn_type": "aws", "login": "rehearsal", "password": "rehearsal", "extra": extra}
         yield Cloud(

@@ -1,4 +1,4 @@
-"""A strict stand-in for SageMaker's training jobs and batch transforms, and for its quotas, on 127.0.0.1.
+"""A strict stand-in for SageMaker's training jobs, batch transforms and endpoints, and its quotas, on 127.0.0.1.
 
 ``python -m tests.standins.aws.sagemaker --port 18880 --state DIR --aws http://127.0.0.1:18860``
 
@@ -23,31 +23,38 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import signal
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from tests.standins.aws.errors import Refusal, invalid
 from tests.standins.aws.model import check_request
+from tests.standins.aws.sagemaker_endpoint_configs import EndpointConfigs
+from tests.standins.aws.sagemaker_endpoints import Endpoints
+from tests.standins.aws.sagemaker_http import Server, handler
 from tests.standins.aws.sagemaker_jobs import Jobs, Times
-from tests.standins.aws.sagemaker_lists import MODELS, TRAINING_JOBS, TRANSFORM_JOBS, page_of
+from tests.standins.aws.sagemaker_lists import (
+    ENDPOINT_CONFIGS,
+    ENDPOINTS,
+    MODELS,
+    TRAINING_JOBS,
+    TRANSFORM_JOBS,
+    page_of,
+)
 from tests.standins.aws.sagemaker_models import Models
 from tests.standins.aws.sagemaker_quotas import Quotas
 from tests.standins.aws.sagemaker_rules import Account
+from tests.standins.aws.sagemaker_runtime import Runtime
 from tests.standins.aws.sagemaker_tags import Tags
 from tests.standins.aws.sagemaker_transforms import Transforms
 from tests.standins.aws.server import ACCOUNT, REGION
 
 TICK = 0.1
 TARGETS = {"SageMaker": "sagemaker", "ServiceQuotasV20190624": "service-quotas"}
-_SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[a-z0-9-]+)/")
 
 Answer = dict[str, Any]
 
@@ -55,8 +62,11 @@ Answer = dict[str, Any]
 class Service:
     """What each operation and each control path does."""
 
-    def __init__(self, jobs: Jobs, models: Models, transforms: Transforms, quotas: Quotas, tags: Tags) -> None:
-        self.jobs, self.transforms = jobs, transforms
+    def __init__(
+        self, jobs: Jobs, models: Models, transforms: Transforms, endpoints: Endpoints, quotas: Quotas, tags: Tags
+    ) -> None:
+        self.jobs, self.transforms, self.endpoints = jobs, transforms, endpoints
+        self.runtime, configs = Runtime(endpoints), endpoints.configs
         self._operations: dict[str, Callable[[str, Answer], Answer | None]] = {
             "CreateTrainingJob": lambda region, asked: {"TrainingJobArn": jobs.create(region, asked)},
             "DescribeTrainingJob": lambda region, asked: jobs.describe(region, asked["TrainingJobName"]),
@@ -71,6 +81,14 @@ class Service:
             "DescribeTransformJob": lambda region, asked: transforms.describe(region, asked["TransformJobName"]),
             "ListTransformJobs": lambda region, asked: page_of(TRANSFORM_JOBS, transforms.summaries(region), asked),
             "StopTransformJob": lambda region, asked: transforms.stop(region, asked["TransformJobName"]),
+            "CreateEndpointConfig": lambda region, asked: {"EndpointConfigArn": configs.create(region, asked)},
+            "DescribeEndpointConfig": lambda region, asked: configs.describe(region, asked["EndpointConfigName"]),
+            "ListEndpointConfigs": lambda region, asked: page_of(ENDPOINT_CONFIGS, configs.summaries(region), asked),
+            "DeleteEndpointConfig": lambda region, asked: configs.delete(region, asked["EndpointConfigName"]),
+            "CreateEndpoint": lambda region, asked: {"EndpointArn": endpoints.create(region, asked)},
+            "DescribeEndpoint": lambda region, asked: endpoints.describe(region, asked["EndpointName"]),
+            "ListEndpoints": lambda region, asked: page_of(ENDPOINTS, endpoints.summaries(region), asked),
+            "DeleteEndpoint": lambda region, asked: endpoints.delete(region, asked["EndpointName"]),
             "AddTags": lambda region, asked: {"Tags": tags.add(asked["ResourceArn"], asked["Tags"])},
             "ListTags": lambda region, asked: {"Tags": tags.of(asked["ResourceArn"])},
             "ListServiceQuotas": quotas.list,
@@ -109,8 +127,8 @@ class Service:
         return act(_json(body)) or {}
 
     def _release(self) -> None:
-        self.jobs.release()
-        self.transforms.release()
+        for those in (self.jobs, self.transforms, self.endpoints):
+            those.release()
 
     def _strike(self, asked: Answer) -> None:
         self.jobs.strike(asked.get("region", REGION), str(asked.get("job")), str(asked.get("fault")))
@@ -118,56 +136,6 @@ class Service:
     def _access(self) -> list[Answer]:
         file = self.jobs.access
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
-def handler(service: Service) -> type[BaseHTTPRequestHandler]:
-    """The HTTP side of a service."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet: two would wait 40 ms for each other
-
-        def serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            try:
-                code, answer = 200, self._answer(body)
-            except Refusal as refusal:
-                code, answer = refusal.status, refusal.body()
-            except Exception:
-                code, answer = 500, Refusal("InternalFailure", "", 500).body()
-                raise
-            finally:
-                self._send(code, answer)
-
-        do_GET = do_POST = do_DELETE = serve
-
-        def _answer(self, body: bytes) -> Answer:
-            if self.path.startswith("/control/"):
-                return service.control(self.command, self.path, body)
-            signed = _SCOPE.search(self.headers.get("Authorization", ""))
-            if signed is None:
-                raise Refusal("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
-            return service.call(self.headers.get("X-Amz-Target", ""), signed["region"], body)
-
-        def _send(self, code: int, answer: Answer) -> None:
-            content = json.dumps(answer).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            if code != 200:
-                super().log_request(code, size)
-
-    return Handler
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -178,17 +146,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     jobs = Jobs(options.state, account, options.aws, times, options.detector)
     models = Models(options.state, account, options.aws)
     transforms = Transforms(options.state, account, options.aws, models, jobs.wishes, times.starting)
-    tags = Tags(options.state / "tags.json", (jobs.tags, models.tags, transforms.tags))
-    service = Service(jobs, models, transforms, Quotas(account), tags)
+    configs = EndpointConfigs(options.state, account, models)
+    endpoints = Endpoints(options.state, account, options.aws, configs, jobs.wishes, times.starting)
+    tags = Tags(options.state / "tags.json", (jobs.tags, models.tags, transforms.tags, configs.tags))
+    service = Service(jobs, models, transforms, endpoints, Quotas(account), tags)
     server = Server(("127.0.0.1", options.port), handler(service))
-    for tick in (jobs.tick, transforms.tick):
+    for tick in (jobs.tick, transforms.tick, endpoints.tick):
         threading.Thread(target=_tick_for_ever, args=(tick,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         server.serve_forever()
     finally:
-        jobs.end_processes()
-        transforms.end_processes()
+        for those in (jobs, transforms, endpoints):
+            those.end_processes()
 
 
 def parser() -> argparse.ArgumentParser:

@@ -18,15 +18,18 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.standins.aws.sagemaker_detection_data import SUFFIXES, check_sizes, read_piped_side, read_side
 from tests.standins.aws.sagemaker_detection_rules import SIDES, BadJob, check_channels, check_hyperparameters, is_piped
 from tests.standins.small_training import DETECTOR, trainer_command, write_shards
 from training_services.local_runner import write
 
+if TYPE_CHECKING:
+    from include.scoring.detections import Detections
+
 CLIENT_ERROR, STOPPED = 2, 75
-_MODEL = "model_algo_1"  # folder of the SavedModel; the algorithm has files that begin so
+MODEL = "model_algo_1"  # folder of the SavedModel; the algorithm has files that begin so
 
 
 def train(base: Path) -> int:
@@ -58,7 +61,7 @@ def train(base: Path) -> int:
     output = checkpoints / "detector" if checkpoints.exists() else work / "output"
     code = _run_trainer(work, output, int(configuration["epochs"]))
     if code == 0:
-        shutil.copytree(output / "saved_model", base / "model" / _MODEL)
+        shutil.copytree(output / "saved_model", base / "model" / MODEL)
         write(base / "model" / "hyperparams.json", json.dumps(configuration))
     return code
 
@@ -67,20 +70,24 @@ def serve(model: Path, images: Path, answers: Path) -> int:
     """Answer for every image of a folder: ``<name>.out`` with its detections. Returns the exit code."""
     from include.scoring.predict import Picture, SavedModelPredictor
 
-    predict = SavedModelPredictor(model / _MODEL)
+    predict = SavedModelPredictor(model / MODEL)
     for image in sorted(file for file in images.rglob("*") if file.is_file()):
         if image.suffix.lower() not in SUFFIXES:
             _say("ERROR", f"Unable to decode image {image.name}")
             return CLIENT_ERROR
-        found = predict(Picture(image.read_bytes()))
-        rows = [
-            [float(class_id - 1), float(score), float(xmin), float(ymin), float(xmax), float(ymax)]
-            for (ymin, xmin, ymax, xmax), class_id, score in zip(found.boxes, found.classes, found.scores, strict=True)
-        ]
         answer = answers / f"{image.relative_to(images)}.out"
         answer.parent.mkdir(parents=True, exist_ok=True)
-        write(answer, json.dumps({"prediction": rows}))
+        write(answer, answer_of(predict(Picture(image.read_bytes()))))
     return 0
+
+
+def answer_of(found: Detections) -> str:
+    """What was found in an image, in the algorithm's words."""
+    rows = [
+        [float(class_id - 1), float(score), float(xmin), float(ymin), float(xmax), float(ymax)]
+        for (ymin, xmin, ymax, xmax), class_id, score in zip(found.boxes, found.classes, found.scores, strict=True)
+    ]
+    return json.dumps({"prediction": rows})
 
 
 def _run_trainer(work: Path, output: Path, epochs: int) -> int:

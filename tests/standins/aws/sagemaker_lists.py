@@ -33,6 +33,8 @@ class Listing:
 TRAINING_JOBS = Listing("TrainingJob", "TrainingJobSummaries")
 TRANSFORM_JOBS = Listing("TransformJob", "TransformJobSummaries")
 MODELS = Listing("Model", "Models")
+ENDPOINTS = Listing("Endpoint", "Endpoints")
+ENDPOINT_CONFIGS = Listing("EndpointConfig", "EndpointConfigs")
 
 
 def page_of(listing: Listing, summaries: Iterable[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from tests.standins.aws.endpoint import Aws
 
 TRAINING_GROUP, TRANSFORM_GROUP = "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TransformJobs"
+ENDPOINT_GROUPS = "/aws/sagemaker/Endpoints/"  # each endpoint has one of its own
 FLUSH_SECONDS = 0.2
 LARGEST_BATCH = 1000  # events; the service takes 10,000
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from tests.standins.aws.errors import LIMIT, Refusal
 
 TRAINING, SPOT, TRANSFORM = "training job usage", "spot training job usage", "transform job usage"
+ENDPOINT = "endpoint usage"
 CPU_QUOTA, GPU_QUOTA = 4, 0  # instances, of each type
 _GPU = re.compile(r"ml\.(p\d|g\d)")
 _SEVERAL = {

@@ -47,6 +47,7 @@ class Quotas:
         for shape, usages in (
             ("TrainingInstanceType", (machines.TRAINING, machines.SPOT)),
             ("TransformInstanceType", (machines.TRANSFORM,)),
+            ("ProductionVariantInstanceType", (machines.ENDPOINT,)),
         ):
             for instance in service_model("sagemaker").shape_for(shape).metadata["enum"]:
                 for usage in usages:
