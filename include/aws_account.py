@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,8 +40,14 @@ DENIED = frozenset(
 )
 ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFound", "ResourceNotFoundException"})
 EMPTY = "InvalidRange"  # the end of an object was asked for that has no byte
-ABSENT_IN_WORDS = "Requested resource not found"  # SageMaker calls it a ValidationException
 THERE = frozenset({"412", "PreconditionFailed", "ResourceInUse"})
+# What SageMaker calls a ValidationException, and its runtime a ValidationError, all the same: of jobs; of models,
+# endpoints and their configurations, as Terraform's provider looks for it; of an endpoint that is to answer.
+ABSENT_IN_WORDS = re.compile(
+    r'Requested resource not found|Could not find (model|endpoint|endpoint configuration) "'
+    r"|Endpoint \S+ of account \d+ not found"
+)
+THERE_IN_WORDS = re.compile(r"Cannot create already existing (model|endpoint|endpoint configuration) ")
 WRONG = frozenset(
     {
         "400",
@@ -194,11 +201,11 @@ def _explained(what: str, error: ClientError) -> Exception:
     said = error.response.get("Error", {})
     code, message = said.get("Code", ""), said.get("Message") or str(error)
     words = f"{what} answered {code}: {message}"
-    if code in ABSENT or code == EMPTY or ABSENT_IN_WORDS in message:
+    if code in ABSENT or code == EMPTY or ABSENT_IN_WORDS.search(message):
         return FileNotFoundError(words)
     if code in DENIED:
         return PermissionError(words)
-    if code in THERE:
+    if code in THERE or THERE_IN_WORDS.search(message):
         return FileExistsError(words)
     if code in WRONG:
         return ValueError(words)

@@ -24,19 +24,27 @@ def export_checkpoint(settings: Settings, collection: str, job: str) -> dict[Exp
         ValueError: this is no job's name, its target or its dataset is not known here, or it has no checkpoint.
     """
     store = settings.open_store()
-    found = NAME.fullmatch(job)
-    if found is None:
-        raise ValueError(f"{job!r} is no job's name; expected one such as lanner-local-1a2b3c4d-5e6f7a8b-g1-a1.")
-    target = _target(found["whose"])
+    target, dataset = target_and_dataset(store, collection, job)
     if program_of(target) is not TRAINER:
         raise ValueError(
             f"{job} is a model of {target}'s own algorithm, which is exported to nothing else. Once its run has "
             f"collected it, it lies in the store in {folder_of(collection, job)}/{MXNET}."
         )
-    dataset = _dataset(store, collection, found["dataset"])
     if not store.exists(f"{folder_of(collection, job)}/trained"):
         _fetch(store, collection, job, target)
     return export_model(store, dataset, job)
+
+
+def target_and_dataset(store: Store, collection: str, job: str) -> tuple[str, DatasetDocument]:
+    """Where a job was trained and on what, by its name.
+
+    Raises:
+        ValueError: this is no job's name, or its target or its dataset is not known here.
+    """
+    found = NAME.fullmatch(job)
+    if found is None:
+        raise ValueError(f"{job!r} is no job's name; expected one such as lanner-local-1a2b3c4d-5e6f7a8b-g1-a1.")
+    return _target(found["whose"]), _dataset(store, collection, found["dataset"])
 
 
 def _dataset(store: Store, collection: str, begins: str) -> DatasetDocument:

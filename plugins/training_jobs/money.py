@@ -5,6 +5,7 @@ A job that costs nothing where it runs is in no ledger.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -79,7 +80,7 @@ class Purse:
         """
         choices = [replace(job, machine=number) for number in range(len(job.machines))] if job.attempt == 1 else [job]
         known = self._attempts()
-        others = _besides(known, job)
+        others = _besides(known, job.name)
         answers = self.service.cost_of_answers() if isinstance(self.service, PredictingService) else NOTHING
         for choice in choices or [job]:
             most = self.service.cost(choice, job.max_seconds) + answers
@@ -98,7 +99,7 @@ class Purse:
         if not hourly:
             return None
         known = self._attempts()
-        left = None if self.budget is None else float(max(self.budget - _besides(known, job).spent, NOTHING))
+        left = None if self.budget is None else float(max(self.budget - _besides(known, job.name).spent, NOTHING))
         meter = Meter(job.collection, job.target, job.name, _month(known, job.name), float(hourly), left)
         return asdict(meter)
 
@@ -115,7 +116,8 @@ class Purse:
                 kind = Kind.CANCELLED if status.state is State.CANCELLED else Kind.FINAL
                 self.ledger.append(self._entry(known, attempt.name, kind, spent, _machine(attempt)))
         for account in known.values():
-            if account.job not in {status.name for status in history} and not account.ended:
+            is_known = account.job in {status.name for status in history}
+            if _is_attempt(account.job) and not is_known and not account.ended:
                 self.ledger.append(self._entry(known, account.job, Kind.CANCELLED, NOTHING, "never submitted"))
         known = self._attempts()
         lines = [f"{name}: {report(account, budget=self.budget)}" for name, account in known.items()]
@@ -129,6 +131,32 @@ class Purse:
         """
         self.ledger.append(self._entry(self._attempts(), name, Kind.FINAL, amount, note))
 
+    def set_aside(self, begins: str, most: Decimal, note: str) -> str:
+        """Promise what something besides the attempts can cost at most. Returns its name in the ledger.
+
+        Args:
+            begins: its name but for a number, which it gets if the ledger has closed one of that name before. One that
+                is still open is what this is about, asked for once more.
+
+        Raises:
+            OverBudget: more than what is left of the training's budget, or of the collection's month.
+        """
+        known = self._attempts()
+        names = (f"{begins}{number if number > 1 else ''}" for number in itertools.count(1))
+        name = next(name for name in names if name not in known or not known[name].ended)
+        others = _besides(known, name)
+        if reason := refuse(most, budget=self.budget, spent=others.spent, committed=others.committed):
+            raise OverBudget(reason)
+        reserve(self.ledger, self._entry(known, name, Kind.ESTIMATED, most, note), self.monthly)
+        print(f"{name} can cost {dollars(most)} at most ({note}).")
+        return name
+
+    def take_back(self, name: str) -> None:
+        """Close a promise for which nothing was spent."""
+        known = self._attempts()
+        if name in known and not known[name].ended:
+            self.ledger.append(self._entry(known, name, Kind.CANCELLED, NOTHING, "never made"))
+
     def _attempts(self) -> dict[str, JobAccount]:
         """What the ledger says of every attempt of this job, and of what else was spent for it."""
         return {
@@ -141,9 +169,14 @@ class Purse:
         return _entry(self.job.collection, self.job.target, name, _month(known, name), kind, amount, note)
 
 
-def _besides(known: Mapping[str, JobAccount], job: TrainingJob) -> Totals:
-    """What the other attempts cost, and may still cost."""
-    return totals(account for name, account in known.items() if name != job.name)
+def _besides(known: Mapping[str, JobAccount], name: str) -> Totals:
+    """What the other attempts and all else of a job cost, and may still cost."""
+    return totals(account for other, account in known.items() if other != name)
+
+
+def _is_attempt(name: str) -> bool:
+    """Of a job, and nothing besides, such as its model's answers."""
+    return name.rpartition("-a")[2].isdecimal()
 
 
 def _month(known: Mapping[str, JobAccount], name: str) -> str:

@@ -49,6 +49,7 @@ def test_the_pipelines_are_there(dags: dict[str, DAG]) -> None:
         "setup_google",
         "export_model",
         "assist_labelling",
+        "try_endpoint",
     }
 
 
@@ -100,6 +101,17 @@ def test_trainings_end_with_teardowns_that_always_run_and_count(dags: dict[str, 
             assert [task.task_id for task in dag.tasks if not task.downstream_task_ids] == ["verdict"]
             work = {task.task_id for task in dag.tasks} - {"report", "verdict"}
             assert report.get_flat_relative_ids(upstream=True) == work
+
+
+def test_an_endpoint_is_deleted_whatever_happened(dags: dict[str, DAG]) -> None:
+    """``delete`` waits for all and is tied to no set-up task, without whose success Airflow would leave it out."""
+    dag = dags["try_endpoint"]
+    delete, verdict = dag.get_task("delete"), dag.get_task("verdict")
+    assert delete.is_teardown and verdict.is_teardown and verdict.on_failure_fail_dagrun
+    assert delete.get_flat_relative_ids(upstream=True) == {"set_aside", "create", "in_service", "ask"}
+    assert not any(task.is_setup for task in dag.tasks)
+    assert [task.task_id for task in dag.tasks if not task.downstream_task_ids] == ["verdict"]
+    assert dag.max_active_runs == 1, "two would share one endpoint"
 
 
 def test_the_event_comes_with_nothing_to_convert(dags: dict[str, DAG]) -> None:

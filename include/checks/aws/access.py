@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from include.checks.aws.capacity import ECR
 from include.checks.aws.facts import AwsFacts
+from include.checks.aws.instances import ENDPOINT
 from include.checks.rule import Fault, Rule
 
 SERVICE = "sagemaker.amazonaws.com"
@@ -19,7 +20,7 @@ LOGS = "/aws/sagemaker"  # what the names of SageMaker's log groups begin with
 
 # Documents in docs/policies.
 USER_POLICY, BUILTIN_POLICY, CHECKS_POLICY = "aws-submit.json", "aws-builtin.json", "aws-checks.json"
-SMOKE_POLICY = "aws-smoke.json"
+ENDPOINT_POLICY, SMOKE_POLICY = "aws-endpoint.json", "aws-smoke.json"
 ROLE_POLICY, ROLE_TRUST, ROLE_EXTRAS = "aws-job-role.json", "aws-job-role-trust.json", "aws-job-role-extras.json"
 
 
@@ -28,8 +29,8 @@ class Action:
     """One action of whoever submits.
 
     Attributes:
-        on: "jobs", "models", "transforms", "bucket", "objects", "answers" (objects that are removed again),
-            "role", "logs", or "all" where AWS knows no resource.
+        on: "jobs", "models", "transforms", "endpoints" (and their configurations), "bucket", "objects", "answers"
+            (objects that are removed again), "role", "logs", or "all" where AWS knows no resource.
         calls: our calls that need it, by service and operation.
         policy: the document that grants it.
         elsewhere: other documents that do, each with what it is done on there.
@@ -66,9 +67,27 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         ),
         "s3:AbortMultipartUpload": Action("objects", ("s3.AbortMultipartUpload",)),
         "logs:FilterLogEvents": Action("logs", ("logs.FilterLogEvents",)),
-        **_each(BUILTIN_POLICY, "models", *(_MODEL.format(verb) for verb in ("Create", "Describe", "Delete"))),
+        **_each(BUILTIN_POLICY, "models", *(_MODEL.format(verb) for verb in ("Create", "Delete"))),
         **_each(BUILTIN_POLICY, "transforms", *(_TRANSFORM.format(verb) for verb in ("Create", "Describe", "Stop"))),
+        **_each(
+            ENDPOINT_POLICY,
+            "endpoints",
+            "sagemaker:CreateEndpointConfig",
+            "sagemaker:DeleteEndpointConfig",
+            "sagemaker:CreateEndpoint",
+            "sagemaker:DescribeEndpoint",
+            "sagemaker:DeleteEndpoint",
+        ),
+        "sagemaker:InvokeEndpoint": Action("endpoints", ("sagemaker-runtime.InvokeEndpoint",), ENDPOINT_POLICY),
         **_each(SMOKE_POLICY, "jobs", "sagemaker:DeleteTrainingJob"),
+        **_each(
+            SMOKE_POLICY,
+            "all",
+            "sagemaker:ListTransformJobs",
+            "sagemaker:ListEndpoints",
+            "sagemaker:ListEndpointConfigs",
+            "sagemaker:ListModels",
+        ),
         "s3:DeleteObject": Action("answers", ("s3.DeleteObjects",), BUILTIN_POLICY, ((SMOKE_POLICY, "objects"),)),
         **_each(CHECKS_POLICY, "role", "iam:GetRole"),
         **_each(
@@ -112,8 +131,10 @@ ROLE_ACTIONS: Mapping[str, str] = MappingProxyType(
 
 
 def needed(facts: AwsFacts) -> Mapping[str, str]:
-    """The actions without which no training of those that are asked for runs, each with what it is done on."""
+    """The actions without which nothing of what is asked for runs, each with what it is done on."""
     policies = {USER_POLICY, *([BUILTIN_POLICY] if facts.trains_builtin else [])}
+    if any(asked.use == ENDPOINT for asked in facts.instances):
+        policies |= {BUILTIN_POLICY, ENDPOINT_POLICY}
     return {name: each.on for name, each in ACTIONS.items() if each.policy in policies}
 
 
@@ -126,6 +147,7 @@ def resources(facts: AwsFacts, on: str) -> list[str]:
         "jobs": [f"{sagemaker}:training-job/{facts.namespace}-check"],
         "models": [f"{sagemaker}:model/{facts.namespace}-check"],
         "transforms": [f"{sagemaker}:transform-job/{facts.namespace}-check"],
+        "endpoints": [f"{sagemaker}:{kind}/{facts.namespace}-check" for kind in ("endpoint", "endpoint-config")],
         "bucket": [f"arn:{partition}:s3:::{facts.bucket}"],
         "objects": [f"arn:{partition}:s3:::{facts.bucket}/{facts.prefix}/check"],
         "answers": [f"arn:{partition}:s3:::{facts.bucket}/{facts.prefix}/predictions/check"],

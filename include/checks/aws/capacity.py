@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from math import floor
 
 from include.checks.aws.facts import AwsFacts
-from include.checks.aws.instances import BUILTIN_FAMILIES, BUILTIN_REGISTRIES, TRAINING, AskedInstance, known_types
+from include.checks.aws.instances import (
+    BUILTIN_FAMILIES,
+    BUILTIN_REGISTRIES,
+    ENDPOINT,
+    TRAINING,
+    AskedInstance,
+    known_types,
+)
 from include.checks.rule import Fault, Rule
 
 ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<image>.+)")
@@ -70,6 +77,8 @@ def _otherwise(asked: AskedInstance) -> str:
     """What else helps against a quota."""
     if asked.use == TRAINING:
         return "Or name another machine or region in lanner.yaml."
+    if asked.use == ENDPOINT:
+        return "Or choose another machine."
     return "The model could be trained, and would not be scored: only SageMaker can run it."
 
 

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-TRAINING, TRANSFORM = "training job", "transform job"
-SHAPES: Mapping[str, str] = MappingProxyType({TRAINING: "TrainingInstanceType", TRANSFORM: "TransformInstanceType"})
+TRAINING, TRANSFORM, ENDPOINT = "training job", "transform job", "endpoint"
+SHAPES: Mapping[str, str] = MappingProxyType(
+    {
+        TRAINING: "TrainingInstanceType",
+        TRANSFORM: "TransformInstanceType",
+        ENDPOINT: "ProductionVariantInstanceType",
+    }
+)
 
 # Of the built-in "Object Detection - MXNet", which does not train on CPUs.
 # p2, p3: https://docs.aws.amazon.com/sagemaker/latest/dg/object-detection.html, in the copy
@@ -90,6 +96,8 @@ class AskedInstance:
 
 # On which the built-in detector answers for the hold-out. A CPU takes well under a second for an image.
 ANSWERING = AskedInstance("ml.m5.2xlarge", use=TRANSFORM)
+# On which it may answer online; those that have a price. The first is AWS's own for trying, with free hours at first.
+SERVING = ("ml.m5.xlarge", "ml.m5.2xlarge", "ml.g4dn.xlarge", "ml.g5.xlarge")
 
 
 def quota_name(instance_type: str, *, spot: bool, use: str = TRAINING) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from include.checks.aws.facts import AwsFacts
 from include.checks.aws.gathering import Clients, gather
-from include.checks.aws.instances import ANSWERING, TRAINING, AskedInstance
+from include.checks.aws.instances import ANSWERING, ENDPOINT, TRAINING, AskedInstance
 from include.checks.aws.machines import PRESETS
 from include.checks.aws.rules import RULES
 from include.checks.rule import Finding, check
@@ -74,5 +74,5 @@ def report(facts: AwsFacts, findings: Sequence[Finding]) -> str:
 def _purpose(asked: AskedInstance) -> str:
     """What a machine is for, where it is not any training."""
     if asked.use != TRAINING:
-        return f" for a {asked.use}"
+        return f" for {'an' if asked.use == ENDPOINT else 'a'} {asked.use}"
     return " for the built-in detector" if asked.builtin else ""

@@ -21,12 +21,21 @@ class PredictionFailed(RuntimeError):
 
 
 def read_answer(file: Path) -> list[list[float]]:
-    """The rows of an answer: class from 0, score, xmin, ymin, xmax, ymax as fractions of the image."""
+    """The rows of an answer that came as a file; as ``rows_of``."""
+    return rows_of(file.read_bytes() if file.exists() else b"", file.name)
+
+
+def rows_of(answer: bytes, whose: str) -> list[list[float]]:
+    """The rows of an answer: class from 0, score, xmin, ymin, xmax, ymax as fractions of the image.
+
+    Raises:
+        PredictionFailed: it is none.
+    """
     try:
-        return [[float(value) for value in row] for row in json.loads(file.read_bytes())["prediction"]]
-    except (OSError, ValueError, LookupError, TypeError) as wrong:
+        return [[float(value) for value in row] for row in json.loads(answer)["prediction"]]
+    except (ValueError, LookupError, TypeError) as wrong:
         raise PredictionFailed(
-            f"{file.name} is no answer: {wrong!r}. Expected "
+            f"What came from {whose} is no answer: {wrong!r}. Expected "
             '{"prediction": [[class, score, xmin, ymin, xmax, ymax], …]}.'
         ) from wrong
 

@@ -33,6 +33,7 @@ from training_services.sagemaker.bucket import Staged
 from training_services.sagemaker.builtin_bucket import BuiltinBucket, BuiltinStaged
 from training_services.sagemaker.builtin_channels import as_checked, as_pipe
 from training_services.sagemaker.builtin_history import write_history
+from training_services.sagemaker.endpoint import Endpoint
 from training_services.sagemaker.machines import PRESETS, SageMakerMachine
 from training_services.sagemaker.service import LOCAL_CHECKPOINTS, SageMakerService
 from training_services.sagemaker.transform import MOST_SECONDS, STOP_SECONDS, BatchTransform
@@ -81,7 +82,8 @@ class SageMakerBuiltinService(SageMakerService):
         """A batch transform; see ``PredictingService``."""
 
         def billed(transform: str, seconds: float) -> None:
-            bill(transform, self._answering(seconds), f"batch transform on {ANSWERING.type}, {seconds:.0f} s")
+            machine = ANSWERING.type
+            bill(transform, self.price(machine, seconds), f"batch transform on {machine}, {seconds:.0f} s")
 
         model = self.files.uri(self.files.model(name))
         transform = BatchTransform(
@@ -91,11 +93,16 @@ class SageMakerBuiltinService(SageMakerService):
         return {image: detections(rows, class_ids) for image, rows in answers.items()}
 
     def cost_of_answers(self) -> Decimal:
-        return self._answering(MOST_SECONDS + STOP_SECONDS)
+        return self.price(ANSWERING.type, MOST_SECONDS + STOP_SECONDS)
 
-    def _answering(self, seconds: float) -> Decimal:
-        """US dollars for so many seconds of a batch transform. Its machines cost what they cost for training."""
-        return self.prices.job([WorkerPool(ANSWERING.type)], seconds, self.settings.region)
+    def endpoint(self, name: str) -> Endpoint:
+        """Where the model of a succeeded job may answer online; nothing is made yet."""
+        image = self._image(gpu=False)["TrainingImage"]
+        return Endpoint(self.account, self.settings, name, image, self.files.uri(self.files.model(name)))
+
+    def price(self, machine: str, seconds: float) -> Decimal:
+        """US dollars for so many seconds of a machine that answers, which costs what it costs for training."""
+        return self.prices.job([WorkerPool(machine)], seconds, self.settings.region)
 
     def _as_asked(self, job: TrainingJob) -> aws_builtin.BuiltinJob:
         """The job as it will be submitted, for the rules; nothing of it is in the bucket yet."""

@@ -23,6 +23,7 @@ from include.dataset.sagemaker_json import CONTENT_TYPE
 from include.settings import AwsSettings
 from training_services.sagemaker.answers import PredictionFailed, read_answer
 from training_services.sagemaker.bucket import SageMakerBucket
+from training_services.sagemaker.model import create_model, delete_model
 
 NUMBERS = range(1, 6)  # transforms of one model, before a person must look
 MOST_SECONDS = 3600.0  # after which a transform is stopped: the service has no limit of its own
@@ -67,7 +68,7 @@ class BatchTransform:
         transform, found = self._open_name(len(keys))
         with contextlib.ExitStack() as stack:  # the last is undone first
             stack.callback(self._remove_files, transform)
-            stack.callback(self._delete_model, transform)
+            stack.callback(delete_model, self.account, transform)
             stack.callback(self._stop, transform, billed)
             if found is None:
                 self._submit(transform, model, {keys[name]: file for name, file in images.items()}, payload)
@@ -98,20 +99,7 @@ class BatchTransform:
             {self.files.path(f"{folder}/input/{key}"): file for key, file in images.items()}
         )
         print(f"{self.files.uri(f'{folder}/input/')}: {moved}")
-        container = {"Image": self.image, "ModelDataUrl": model, "Mode": "SingleModel"}
-        request: dict[str, Any] = {
-            "ModelName": name,
-            "PrimaryContainer": container,
-            "ExecutionRoleArn": self.settings.role,
-        }
-        if self.settings.subnets:
-            vpc = {"Subnets": list(self.settings.subnets), "SecurityGroupIds": list(self.settings.security_groups)}
-            request["VpcConfig"] = vpc
-        try:
-            self.account.call("sagemaker", "create_model", **request)
-        except ValueError:
-            if not self._has_model(name):  # it is there: an answer was lost
-                raise
+        create_model(self.account, self.settings, name, self.image, model)
         source = {"S3DataType": "S3Prefix", "S3Uri": self.files.uri(f"{folder}/input/")}
         output: dict[str, Any] = {"S3OutputPath": self.files.uri(f"{folder}/output/"), "AssembleWith": "None"}
         resources: dict[str, Any] = {"InstanceType": ANSWERING.type, "InstanceCount": 1}
@@ -183,11 +171,6 @@ class BatchTransform:
             end = found.get("TransformEndTime") or datetime.now(UTC)
             billed(name, max((end - found["TransformStartTime"]).total_seconds(), 0.0))
 
-    def _delete_model(self, name: str) -> None:
-        if self._has_model(name):
-            with contextlib.suppress(ValueError, FileNotFoundError):  # the answer to the call before was lost
-                self.account.call("sagemaker", "delete_model", ModelName=name)
-
     def _remove_files(self, name: str) -> None:
         self.files.bucket.remove(self.files.path(f"predictions/{name}/"))
 
@@ -198,13 +181,6 @@ class BatchTransform:
             return self.account.call("sagemaker", "describe_transform_job", TransformJobName=name)
         except FileNotFoundError:
             return None
-
-    def _has_model(self, name: str) -> bool:
-        try:
-            self.account.call("sagemaker", "describe_model", ModelName=name)
-        except (ValueError, FileNotFoundError):  # "Could not find model" is a ValidationException
-            return False
-        return True
 
     def _listed(self, name: str) -> list[str]:
         return [each.key for each in self.files.bucket.objects(self.files.path(f"predictions/{name}/output/"))]

@@ -18,6 +18,7 @@ WHERE = {  # what an action is done on, as the documents name it
     "jobs": "training-job/NAMESPACE-*",
     "models": "model/NAMESPACE-*",
     "transforms": "transform-job/NAMESPACE-*",
+    "endpoints": ("endpoint/NAMESPACE-*", "endpoint-config/NAMESPACE-*"),
     "bucket": "arn:aws:s3:::BUCKET",
     "objects": "arn:aws:s3:::BUCKET/PREFIX/*",
     "answers": "arn:aws:s3:::BUCKET/PREFIX/predictions/*",
@@ -35,8 +36,15 @@ def statements(name: str) -> list[dict[str, Any]]:
     return list(document["Statement"])
 
 
-def granted(name: str) -> dict[str, str]:
+def granted(name: str) -> dict[str, Any]:
+    """Where a document allows each of its actions: a resource, or several."""
     return {action: each["Resource"] for each in statements(name) for action in each["Action"]}
+
+
+def is_about(resource: Any, on: str) -> bool:
+    several = isinstance(resource, list)
+    found, expected = (resource, WHERE[on]) if several else ([resource], [WHERE[on]])
+    return len(found) == len(expected) and all(map(str.endswith, found, expected))
 
 
 @pytest.mark.parametrize("policy", sorted({each.policy for each in ACTIONS.values()}))
@@ -46,14 +54,14 @@ def test_a_policy_holds_exactly_what_the_calls_need_where_they_need_it(policy: s
     found = granted(policy)
     assert found.keys() == wanted.keys()
     for name, on in wanted.items():
-        assert found[name].endswith(WHERE[on]), name
+        assert is_about(found[name], on), name
 
 
 def test_the_jobs_role_holds_exactly_what_a_job_does() -> None:
     found = granted(ROLE_POLICY)
     assert found.keys() == ROLE_ACTIONS.keys()
     for name, on in ROLE_ACTIONS.items():
-        assert found[name].endswith(WHERE[on]), name
+        assert is_about(found[name], on), name
     [trust] = json.loads((POLICIES / ROLE_TRUST).read_text())["Statement"]
     assert trusts({"Statement": trust})
 

@@ -16,7 +16,7 @@ from include.aws_account import AwsAccount
 from include.checks.__main__ import READY, main
 from include.checks.aws.access import ROLE_ACTIONS, needed, resources
 from include.checks.aws.facts import AwsFacts
-from include.checks.aws.instances import AskedInstance
+from include.checks.aws.instances import ENDPOINT, AskedInstance
 from tests.checks.aws.aws_cli import Call, read
 from training_jobs import smoke
 
@@ -127,19 +127,23 @@ def granted(calls: list[Call], operation: str) -> list[dict[str, Any]]:
 
 
 def allowed(statements: list[dict[str, Any]], action: str, resource: str) -> bool:
-    return any(action in each["Action"] and fnmatchcase(resource, each["Resource"]) for each in statements)
+    def of(each: dict[str, Any]) -> list[str]:
+        return each["Resource"] if isinstance(each["Resource"], list) else [each["Resource"]]
+
+    return any(action in each["Action"] and any(fnmatchcase(resource, one) for one in of(each)) for each in statements)
 
 
 @pytest.mark.parametrize("name", ["lanner", smoke.NAME])
 def test_what_is_granted_suffices_for_trainings_and_for_the_smoke(name: str, steps: list[Call]) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/lanner-trainer"
     instances = (AskedInstance("ml.g5.xlarge", builtin=True),)
+    instances += (AskedInstance("ml.m5.xlarge", use=ENDPOINT),) if name == "lanner" else ()
     caller = f"arn:aws:iam::{ACCOUNT}:user/lanner-airflow"
     facts = AwsFacts(REGION, BUCKET, role, instances, prefix=name, namespace=name, caller=caller)
     for principal, actions in (("put_group_policy", needed(facts)), ("put_role_policy", ROLE_ACTIONS)):
         statements = granted(steps, principal)
-        lacking = [one for one, on in actions.items() if not allowed(statements, one, resources(facts, on)[0])]
-        assert lacking == []
+        for action, on in actions.items():
+            assert all(allowed(statements, action, each) for each in resources(facts, on)), action
     may_delete = {
         one: allowed(granted(steps, "put_group_policy"), one, resources(facts, on)[0])
         for one, on in (("sagemaker:DeleteTrainingJob", "jobs"), ("s3:DeleteObject", "objects"))

@@ -38,7 +38,8 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         policy = trust("sagemaker.amazonaws.com")
         boto3_client("iam", aws.url).create_role(RoleName="trainer", AssumeRolePolicyDocument=policy)
         with sagemaker_standin(tmp_path_factory.mktemp("sagemaker"), aws.url, *QUICK, *DETECTOR, *QUOTAS) as sagemaker:
-            yield {ALL_SERVICES: aws.url, "sagemaker": sagemaker.url, "service-quotas": sagemaker.url}
+            theirs = dict.fromkeys(("sagemaker", "sagemaker-runtime", "service-quotas"), sagemaker.url)
+            yield {ALL_SERVICES: aws.url, **theirs}
 
 
 @pytest.fixture

@@ -21,12 +21,14 @@ from include.results import MXNET, folder_of, history_of, score_model
 from include.settings import AwsSettings, Settings, Thresholds
 from include.store import Store
 from tests.standins.aws.sagemaker_client import SageMakerClient, sagemaker_standin
+from tests.standins.processes import until as polled
 from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.toy_collection import ToyImage, make_images
 from tests.toy_dataset import put_dataset
 from tests.training_services.sagemaker.conftest import account
 from tests.training_services.sagemaker.watching import ended, until
 from training_jobs import predicting
+from training_jobs.serving import Trial
 from training_jobs.targets import open_service
 from training_services.job import PredictingService, TrainingJob
 from training_services.sagemaker.answers import PredictionFailed
@@ -52,7 +54,7 @@ def builtin(urls: dict[str, str], settings: AwsSettings, store: Store) -> SageMa
 @pytest.fixture
 def asked(builtin: SageMakerBuiltinService, dataset: DatasetDocument) -> TrainingJob:
     return TrainingJob(
-        prefix=f"{builtin.namespace}-sagemaker-builtin-11111111-22222222-g1",
+        prefix=f"{builtin.namespace}-sagemaker-builtin-{dataset.id[:8]}-22222222-g1",
         target="sagemaker_builtin",
         collection="toy",
         dataset=dataset.path,
@@ -304,6 +306,7 @@ def test_from_a_dataset_to_scores(
     assert not [image.sha256 for image in make_images(6, seed=4) if image.sha256 in sent]
     opened: list[str] = []
     monkeypatch.setattr(predicting, "open_service", lambda target: opened.append(target) or builtin)
+    monkeypatch.setattr("training_jobs.serving.open_service", lambda target: builtin)
     fields = {"store": str(store.root), "collections": {"toy": {"source": "images"}}}
     current = Settings.model_validate(fields)
     job = asked.as_dict()
@@ -319,6 +322,7 @@ def test_from_a_dataset_to_scores(
     assert (account.job, account.target) == (f"{asked.name}-score", "sagemaker_builtin")
     assert Decimal(0) < account.spent < Decimal("0.10")
     assert account.ended
+    assert_answers_online(Trial(current, "toy", asked.name, "ml.m5.xlarge"))
 
     plan = PlanDocument(
         collection="toy",
@@ -333,6 +337,17 @@ def test_from_a_dataset_to_scores(
     (export,) = scores["exports"]
     assert (export["format"], export["latency_ms"]) == ("mxnet", None)
     assert export["metrics"]["mAP50"] >= 0
+
+
+def assert_answers_online(trial: Trial) -> None:
+    """As the DAG ``try_endpoint`` does, and what the batch transform answered."""
+    promised = trial.set_aside()
+    assert trial.create() == f"{trial.job}-live"
+    polled(trial.is_in_service, 480, "an endpoint that answers")
+    answer = trial.ask()
+    assert answer.keys() == {"image", "detections", "seconds", "as_in_batch"}
+    assert answer["as_in_batch"] is True
+    assert "are gone" in trial.delete(promised, made=True)
 
 
 def nothing_left(service: SageMakerBuiltinService, name: str) -> bool:
