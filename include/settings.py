@@ -243,6 +243,17 @@ class AzureSettings(Part):
         kind = f"{preset}-spot" if spot else preset
         return self.clusters.get(kind, f"lanner-{kind}")
 
+class CustomVisionSettings(Part):
+    """The one Custom Vision resource of this deployment. How it trains stands with each collection's target."""
+
+    connection: str = "custom_vision_default"  # Airflow's; holds endpoint, keys and where predictions are made
+    tier: Literal["F0", "S0"] = "S0"  # of the resource: how many projects, images and calls it has
+    exports: tuple[Literal["TensorFlow", "TensorFlowLite", "CoreML"], ...] = ("TensorFlow", "TensorFlowLite", "CoreML")
+    calls_per_second: float = Field(default=10.0, gt=0, le=100)  # of this process
+    probability_threshold: Share = 0.5  # at which the service's own precision and recall are asked for…
+    overlap_threshold: Share = 0.5  # …and the IoU from which it counts a box as found
+    poll_seconds: float = Field(default=20.0, gt=0, le=600)  # between two looks at the jobs that are waited for
+
 
 class HourlyPrice(Part):
     """What one machine or accelerator costs, in US dollars an hour."""
@@ -258,6 +269,7 @@ class Settings(Part):
     google: GoogleSettings | None = None
     aws: AwsSettings | None = None
     azure: AzureSettings | None = None
+    custom_vision: CustomVisionSettings = CustomVisionSettings()
     prices: dict[str, dict[str, dict[str, HourlyPrice]]] = {}  # cloud, machine or accelerator, region; docs/costs.md
     collections: dict[Name, CollectionSettings] = {}
 

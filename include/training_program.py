@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from detector_trainer import __version__
 from detector_trainer.configuration import Configuration
-from include import builtin_detector
+from include import builtin_detector, custom_vision_training
 
 
 class TrainingConfiguration(Protocol):
@@ -39,7 +39,12 @@ class TrainingProgram:
 
 TRAINER = TrainingProgram(Configuration, __version__, takes_weights=True)
 OF_CLOUDS: Mapping[str, TrainingProgram] = MappingProxyType(
-    {"sagemaker_builtin": TrainingProgram(builtin_detector.BuiltinConfiguration, builtin_detector.VERSION)}
+    {
+        "sagemaker_builtin": TrainingProgram(builtin_detector.BuiltinConfiguration, builtin_detector.VERSION),
+        "custom_vision": TrainingProgram(
+            custom_vision_training.CustomVisionConfiguration, custom_vision_training.VERSION
+        ),
+    }
 )
 
 
