@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from include.dataset.tfrecord import Floats, Ints, encode_example, frame
+
 COLOURS = {"red": (220, 40, 40), "green & <b>bold</b>": (40, 200, 60), "blue": (50, 60, 230)}
 WIDTH, HEIGHT = 120, 90  # not square: swapped axes would show
 
@@ -49,10 +51,8 @@ def make_images(count: int, seed: int) -> list[ToyImage]:
 
 def write_shard(path: Path, images: list[ToyImage]) -> Path:
     """A TFRecord shard with the features that the dataset package writes."""
-    import tensorflow as tf
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with path.open("wb") as file:
         for image in images:
             x, y, width, height = np.array(image.boxes, float).reshape(-1, 4).T
             names = [list(COLOURS)[class_id - 1].encode() for class_id in image.classes]
@@ -61,20 +61,16 @@ def write_shard(path: Path, images: list[ToyImage]) -> Path:
                 "image/format": [b"jpeg"],
                 "image/filename": [f"{image.sha256[:8]}.jpg".encode()],
                 "image/key/sha256": [image.sha256.encode()],
-                "image/width": [WIDTH],
-                "image/height": [HEIGHT],
-                "image/object/bbox/xmin": x / WIDTH,
-                "image/object/bbox/xmax": (x + width) / WIDTH,
-                "image/object/bbox/ymin": y / HEIGHT,
-                "image/object/bbox/ymax": (y + height) / HEIGHT,
-                "image/object/class/label": image.classes,
+                "image/width": Ints([WIDTH]),
+                "image/height": Ints([HEIGHT]),
+                "image/object/bbox/xmin": Floats(x / WIDTH),
+                "image/object/bbox/xmax": Floats((x + width) / WIDTH),
+                "image/object/bbox/ymin": Floats(y / HEIGHT),
+                "image/object/bbox/ymax": Floats((y + height) / HEIGHT),
+                "image/object/class/label": Ints(image.classes),
                 "image/object/class/text": names,
             }
-            example = tf.train.Example()
-            for key, values in features.items():
-                kind = {bytes: "bytes_list", int: "int64_list"}.get(type(values[0]), "float_list")
-                getattr(example.features.feature[key], kind).value.extend(values)
-            writer.write(example.SerializeToString())
+            file.writelines(frame(encode_example(features)))
     return path
 
 
