@@ -59,6 +59,15 @@ class Item(_Part):
         return {**own, "regions": {name: value for name, value in fields.items() if name not in own}}
 
 
+class Unit(_Part):
+    """A price of something that is counted, not timed."""
+
+    dollars: float = Field(ge=0)
+    per: int = Field(ge=1)  # so many of it
+    what: str
+    source: str
+
+
 class CloudPrices(_Part):
     """One cloud's training service."""
 
@@ -69,9 +78,13 @@ class CloudPrices(_Part):
     sources: dict[str, Source]
     machines: dict[str, Item]
     accelerators: dict[str, Item]
+    units: dict[str, Unit] = {}
 
     @model_validator(mode="after")
     def _sources_exist(self) -> CloudPrices:
+        for name, unit in self.units.items():
+            if unit.source not in self.sources:
+                raise ValueError(f"{name}: there is no source {unit.source!r}; there are {', '.join(self.sources)}")
         for name, item in {**self.machines, **self.accelerators}.items():
             for source in (item.source, *(figure.source for figure in item.regions.values() if figure.source)):
                 if source not in self.sources:
@@ -113,7 +126,7 @@ class PriceList:
     """The table of one cloud with the user's own prices in front of it.
 
     Args:
-        cloud: "google", "aws" or "azure".
+        cloud: "google", "aws", "azure" or "custom_vision".
         own: machine or accelerator → region → price an hour with everything in it, as ``prices:`` of lanner.yaml has
             it; the service's fee is not added. What the table does not know may be in it.
     """
@@ -150,6 +163,14 @@ class PriceList:
         hourly = self.hourly(pools, region, spot=spot)
         billed = max(math.ceil(seconds), self.table.minimum_seconds) if seconds else 0
         return (hourly * billed / HOUR).quantize(MILLIONTH, ROUND_CEILING)
+
+    def units(self, name: str, count: int) -> Decimal:
+        """US dollars for so many of what is counted, rounded up to a millionth; ``UnknownPrice`` if it has none."""
+        if name not in self.table.units:
+            known = ", ".join(self.table.units) or "nothing"
+            raise UnknownPrice(f"There is no price for {name!r} of {self.table.service}; what is counted is {known}.")
+        unit = self.table.units[name]
+        return (_exact(unit.dollars) * count / unit.per).quantize(MILLIONTH, ROUND_CEILING)
 
     def unconfirmed(self, pools: Sequence[WorkerPool], region: str) -> list[str]:
         """What of these machines has a figure that nobody compared with the service's own page."""
