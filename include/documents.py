@@ -220,10 +220,21 @@ class Metrics(Record):
     warning: str = ""  # what hotcoco says otherwise, where both were asked
 
 
-ExportFormat = Literal["saved_model", "frozen_graph", "tflite_fp32", "tflite_fp16", "tflite_int8", "mxnet"]
-REFERENCES: tuple[ExportFormat, ...] = ("saved_model", "mxnet")
+ExportFormat = Literal[
+    "saved_model",
+    "frozen_graph",
+    "tflite_fp32",
+    "tflite_fp16",
+    "tflite_int8",
+    "mxnet",
+    "custom_vision",
+    "custom_vision_pb",
+    "custom_vision_tflite",
+]
+REFERENCES: tuple[ExportFormat, ...] = ("saved_model", "mxnet", "custom_vision")
 """On which a training is judged, the first of them that it has: its other exports are compared with it, and targets by
-it. MXNet's, which only SageMaker runs, is all that its built-in detector has."""
+it. MXNet's, which only SageMaker runs, is all that its built-in detector has; Custom Vision's model is what its
+prediction API answers with."""
 
 
 class ExportResult(Record):
@@ -238,13 +249,33 @@ class ExportResult(Record):
     refused: tuple[str, ...] = ()  # the gate's reasons; empty: passed
 
 
+class ClassMeasure(Record):
+    """Of detections above a probability threshold, those that are right; and average precision over all of them."""
+
+    precision: float
+    recall: float
+    average_precision: float | None  # None: no such box
+
+
+class Measure(Record):
+    """A detector measured by the rules of a cloud's service."""
+
+    probability_threshold: float
+    overlap_threshold: float  # IoU from which a box is found
+    precision: float
+    recall: float
+    average_precision: float
+    classes: dict[str, ClassMeasure]
+
+
 class TrainingSummary(Record):
-    steps: int
+    steps: int  # 0: the cloud's own algorithm does not tell them
     best_step: int
     validation_mAP: float | None  # None: the cloud's own algorithm does not tell it
     validation_mAP50: float | None
     seconds: float
     warnings: tuple[str, ...] = ()
+    measure: Measure | None = None  # what its service says of the model, on images of the service's own choice
 
 
 class ResultDocument(Document):
@@ -264,6 +295,7 @@ class ResultDocument(Document):
     cost: float = 0.0  # US dollars
     training: TrainingSummary | None = None
     exports: tuple[ExportResult, ...] = ()
+    measure: Measure | None = None  # of the same model on the hold-out, by the rules of the service that trained it
     model: str | None = None  # folder in the store: what the trainer wrote
     report: str | None = None
     model_version: str | None = None  # "<registered model>/<version>"

@@ -7,10 +7,11 @@ Everything about one job lies in ``<collection>/models/<job>/``: ``trained/`` (w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 from include.documents import (
@@ -18,6 +19,7 @@ from include.documents import (
     DatasetDocument,
     ExportFormat,
     ExportResult,
+    Measure,
     PlanDocument,
     Reason,
     Record,
@@ -30,6 +32,13 @@ from include.store import Store
 
 CALIBRATION_SHARDS = 2  # of training images, for the int8 export
 MXNET = "trained/mxnet"  # of a job's folder: the model of SageMaker's built-in detector, as it came
+CUSTOM_VISION = "trained/custom_vision"  # that of Custom Vision, in all formats
+ANSWERED: Mapping[ExportFormat, str] = MappingProxyType({"mxnet": MXNET, "custom_vision": CUSTOM_VISION})
+"""Models that answer where they were trained."""
+BESIDE: Mapping[ExportFormat, str] = MappingProxyType(
+    {"custom_vision_pb": f"{CUSTOM_VISION}/tensorflow", "custom_vision_tflite": f"{CUSTOM_VISION}/tensorflowlite"}
+)
+"""What a service exported of them, to be run here."""
 
 
 class Scores(Record):
@@ -37,6 +46,7 @@ class Scores(Record):
 
     training: TrainingSummary
     exports: tuple[ExportResult, ...]
+    measure: Measure | None = None  # by the rules of the service that trained it, if it has any
 
 
 def folder_of(collection: str, job: str) -> str:
@@ -67,6 +77,7 @@ def score_model(
     from include.export.outcome import export_results
     from include.scoring.evaluation import evaluate
     from include.scoring.holdout import HoldOut
+    from include.scoring.measure import measure
     from include.scoring.misses import most_telling
     from include.scoring.predict import limit_tensorflow_to_one_thread
     from include.scoring.report import Report, render_report
@@ -84,13 +95,17 @@ def score_model(
         exports = dict(zip(locations, files, strict=False))
         answered = files[len(exports)] if answers else None
         holdout = HoldOut(files[len(exports) + len(answers) :], coco)
+        summary = TrainingSummary.model_validate_json((trained / "summary.json").read_text())
+        summary = _without_what_cannot_run(exports, holdout.label_map, summary)
         configuration = json.loads((trained / "configuration.json").read_text())
         evaluations = evaluate(exports, holdout, input_size=configuration.get("input_size", 0), answers=answered)
-        scores = Scores(
-            training=TrainingSummary.model_validate_json((trained / "summary.json").read_text()),
-            exports=export_results(evaluations, locations, tolerance),
-        )
         first = next(iter(evaluations.values()))
+        own = summary.measure
+        scores = Scores(
+            training=summary,
+            exports=export_results(evaluations, locations, tolerance),
+            measure=own and measure(holdout, first.detections, own.probability_threshold, own.overlap_threshold),
+        )
         worst, typical = most_telling(holdout, first.detections)
         page = render_report(
             Report(
@@ -105,6 +120,7 @@ def score_model(
                 training=scores.training,
                 history=history_of(trained),
                 exports=scores.exports,
+                measure=scores.measure,
                 precision=first.score.precision,
                 worst=worst,
                 typical=typical,
@@ -115,14 +131,36 @@ def score_model(
 
 
 def _exported(store: Store, folder: str) -> tuple[dict[ExportFormat, str], list[str]]:
-    """Where each export of a job lies, and what a service answered for the one that cannot be run here, if it did."""
+    """Where each export of a job lies, and what a service answered for the one that is not run here, if it did."""
     from include.export.formats import FILE_NAMES
     from include.scoring.answers import FILE_NAME
 
     answers = f"{folder}/exports/{FILE_NAME}"
     if store.exists(answers):
-        return {"mxnet": f"{folder}/{MXNET}"}, [answers]
+        return answered_models(store, folder), [answers]
     return {name: f"{folder}/exports/{file}" for name, file in FILE_NAMES.items()}, []
+
+
+def answered_models(store: Store, folder: str) -> dict[ExportFormat, str]:
+    """Where the models of a job lie that was trained by a service which answers for it; the one that does first."""
+    places = {name: f"{folder}/{place}" for name, place in {**ANSWERED, **BESIDE}.items()}
+    return {name: place for name, place in places.items() if store.exists(place)}
+
+
+def _without_what_cannot_run(
+    exports: dict[ExportFormat, Path], label_map: Mapping[int, str], summary: TrainingSummary
+) -> TrainingSummary:
+    """Leave out exports that others made and that are not what they should be. Returns the summary, which says so."""
+    from include.scoring.predict import load_predictor
+
+    said = []
+    for name in BESIDE.keys() & exports.keys():
+        try:
+            load_predictor(name, exports[name], label_map)
+        except ValueError as why:
+            said.append(f"The export {name} is kept, but was not scored: {why}")
+            del exports[name]
+    return summary.model_copy(update={"warnings": (*summary.warnings, *said)})
 
 
 def assemble(
@@ -137,7 +175,7 @@ def assemble(
     if scores is not None:
         found = Scores.model_validate_json(store.read(scores))
         folder = scores.rpartition("/")[0]
-        fields |= {"training": found.training, "exports": found.exports}
+        fields |= {"training": found.training, "exports": found.exports, "measure": found.measure}
         fields |= {"model": f"{folder}/trained", "report": f"{folder}/report.html"}
     elif fields["state"] is State.SUCCEEDED:
         fields |= {"state": State.FAILED, "reason": Reason.TRAINER_ERROR}

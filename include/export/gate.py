@@ -1,8 +1,8 @@
 """Which exports may be shipped: those that still do what the trained model does.
 
-The SavedModel is the reference, or MXNet's model where SageMaker's built-in detector has no other. A conversion can go
-wrong without an error: variables that were not frozen give a file that runs and returns zeros, quantisation can flatten
-one class, LiteRT's threads can lose one.
+The SavedModel is the reference, or MXNet's model where SageMaker's built-in detector has no other, or what Custom
+Vision's own prediction API answers. A conversion can go wrong without an error: variables that were not frozen give a
+file that runs and returns zeros, quantisation can flatten one class, LiteRT's threads can lose one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ TOLERANCE: Mapping[ExportFormat, float] = {
     "tflite_fp32": 0.005,
     "tflite_fp16": 0.005,
     "tflite_int8": 0.02,
+    "custom_vision_pb": 0.005,
+    "custom_vision_tflite": 0.005,
 }
 """The mAP that an export may lose against the SavedModel."""
 
+REFERENCE_NAMES = {"saved_model": "the SavedModel", "mxnet": "MXNet's model", "custom_vision": "the prediction API"}
 CLASS_IS_DETECTED = 0.10
 """AP50 from which the SavedModel is said to detect a class, so that an export can lose it."""
 
@@ -46,18 +49,21 @@ def gate(
         reasons = constant_output(list(evaluation.detections.values()))
         if format_ != judged_by:
             metrics = evaluation.score.metrics
-            reasons += lost_accuracy(reference, metrics, tolerance[format_]) + lost_classes(reference, metrics)
+            reasons += lost_accuracy(reference, metrics, tolerance[format_], REFERENCE_NAMES[judged_by])
+            reasons += lost_classes(reference, metrics)
         refusals[format_] = reasons
     return refusals
 
 
-def lost_accuracy(reference: Metrics, export: Metrics, tolerance: float) -> tuple[str, ...]:
+def lost_accuracy(
+    reference: Metrics, export: Metrics, tolerance: float, against: str = "the SavedModel"
+) -> tuple[str, ...]:
     """More mAP lost than is tolerated."""
     loss = reference.mAP - export.mAP
     if loss <= tolerance:
         return ()
     return (
-        f"loses {loss:.4f} mAP against the SavedModel ({export.mAP:.4f} instead of {reference.mAP:.4f}); "
+        f"loses {loss:.4f} mAP against {against} ({export.mAP:.4f} instead of {reference.mAP:.4f}); "
         f"at most {tolerance:g} is allowed",
     )
 

@@ -14,7 +14,8 @@ from include.scoring.holdout import HoldOut
 from include.scoring.predict import Picture, Predictor, latency_ms, load_predictor
 
 TIMED_IMAGES = 30
-ANSWERED: ExportFormat = "mxnet"
+ANSWERED: frozenset[ExportFormat] = frozenset({"mxnet", "custom_vision"})
+"""Formats that are not run here: their service answered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,23 +48,30 @@ def evaluate(
 
     Args:
         exports: file or folder of each format.
-        input_size: of the models that are run here, in pixels.
+        input_size: in pixels, of the models that are run here and do not say it themselves.
         answers: what a service said of the hold-out with the model that cannot be (``include.scoring.answers``).
         progress: called with images done and images in all.
     """
     predictors: dict[ExportFormat, Predictor] = {
-        format_: AnsweredPredictor(answers) if answers and format_ == ANSWERED else load_predictor(format_, path)
+        format_: AnsweredPredictor(answers)
+        if answers and format_ in ANSWERED
+        else load_predictor(format_, path, holdout.label_map)
         for format_, path in exports.items()
     }
-    run_here = predictors.keys() - {ANSWERED}
+    run_here = {
+        format_: int(getattr(predictor, "input_size", input_size))
+        for format_, predictor in predictors.items()
+        if format_ not in ANSWERED
+    }
     detections: dict[ExportFormat, dict[int, Detections]] = {format_: {} for format_ in exports}
-    timed: list[Picture] = []
+    timed: dict[int, list[Picture]] = {size: [] for size in run_here.values()}
     for done, image in enumerate(holdout, start=1):
         picture = Picture(image.encoded)
         for format_, predictor in predictors.items():
             detections[format_][image.id] = predictor(picture)
-        if run_here and len(timed) < TIMED_IMAGES:
-            timed.append(picture.at_input_size(input_size))
+        for size, pictures in timed.items():
+            if len(pictures) < TIMED_IMAGES:
+                pictures.append(picture.at_input_size(size))
         if progress:
             progress(done, len(holdout))
     return {
@@ -71,7 +79,7 @@ def evaluate(
             format=format_,
             path=exports[format_],
             score=coco_score(holdout.coco, detections[format_]),
-            latency_ms=latency_ms(predictor, timed) if format_ in run_here else None,
+            latency_ms=latency_ms(predictor, timed[run_here[format_]]) if format_ in run_here else None,
             detections=detections[format_],
         )
         for format_, predictor in predictors.items()

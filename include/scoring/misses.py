@@ -50,8 +50,10 @@ class Verdict:
         return ", ".join(parts) or f"all {len(self.missed)} found"
 
 
-def judge(image: HoldOutImage, detections: Detections, threshold: float = CONFIDENT) -> Verdict:
-    """Pair an image's truth with the detections of at least ``threshold``."""
+def judge(
+    image: HoldOutImage, detections: Detections, threshold: float = CONFIDENT, same_box: float = SAME_BOX
+) -> Verdict:
+    """Pair an image's truth with the detections of at least ``threshold`` that overlap it by ``same_box`` or more."""
     confident = detections.above(threshold)
     overlap = iou(image.boxes, confident.xywh(image.width, image.height))
     overlap[image.classes[:, None] != confident.classes[None, :]] = 0.0
@@ -59,7 +61,7 @@ def judge(image: HoldOutImage, detections: Detections, threshold: float = CONFID
     false = np.ones(len(confident), bool)
     for column in range(len(confident)):  # best first
         free = np.where(missed, overlap[:, column], 0.0)
-        if len(free) and free.max() >= SAME_BOX:
+        if len(free) and free.max() >= same_box:
             missed[free.argmax()] = False
             false[column] = False
     return Verdict(image, confident, missed, false)

@@ -12,9 +12,10 @@ import io
 import logging
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -130,15 +131,29 @@ class TFLitePredictor:
         )
 
 
-def load_predictor(format: str, path: Path) -> Predictor:
-    """The runner for one of the export formats (``ExportResult.format``)."""
+def load_predictor(format: str, path: Path, label_map: Mapping[int, str] = MappingProxyType({})) -> Predictor:
+    """The runner for one of the export formats (``ExportResult.format``).
+
+    Args:
+        label_map: class names by id, which models that others made are asked for.
+
+    Raises:
+        ValueError: there is no such format, or a model that others made is none.
+    """
     if format == "saved_model":
         return SavedModelPredictor(path)
     if format == "frozen_graph":
         return FrozenGraphPredictor(path)
     if format.startswith("tflite_"):
         return TFLitePredictor(path)
-    raise ValueError(f"Got {format!r} as an export format; expected saved_model, frozen_graph or tflite_….")
+    if format.startswith("custom_vision_"):
+        from include.scoring.custom_vision import CustomVisionGraph, CustomVisionLite
+
+        class_ids = {name: id_ for id_, name in label_map.items()}
+        return (CustomVisionGraph if format == "custom_vision_pb" else CustomVisionLite)(path, class_ids)
+    raise ValueError(
+        f"Got {format!r} as an export format; expected saved_model, frozen_graph, tflite_… or custom_vision_…."
+    )
 
 
 def limit_tensorflow_to_one_thread() -> None:

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from include.documents import SIDES, BatchDocument, DatasetDocument, ExportResult, State, TrainingSummary
+from include.documents import (
+    SIDES,
+    BatchDocument,
+    ClassMeasure,
+    DatasetDocument,
+    ExportResult,
+    Measure,
+    State,
+    TrainingSummary,
+)
 from include.scoring import drawing, figures
 from include.scoring.misses import CONFIDENT, Verdict
 
@@ -22,6 +31,9 @@ FORMAT_NAMES = {
     "tflite_fp16": "TFLite fp16",
     "tflite_int8": "TFLite int8",
     "mxnet": "MXNet",
+    "custom_vision": "Prediction API",
+    "custom_vision_pb": "Frozen graph",
+    "custom_vision_tflite": "TFLite",
 }
 
 
@@ -33,6 +45,7 @@ class Report:
         message: how it ended, in a sentence, where that needs saying.
         configuration: of the training, as run.
         history: the lines of ``metrics.jsonl``.
+        measure: of the first export on the hold-out, by the rules of the service that trained it.
         precision: of the first export, ``Score.precision``.
         worst, typical: ``include.scoring.misses.most_telling``.
     """
@@ -49,9 +62,20 @@ class Report:
     training: TrainingSummary | None = None
     history: Sequence[Mapping[str, Any]] = ()
     exports: Sequence[ExportResult] = ()
+    measure: Measure | None = None
     precision: Mapping[str, Sequence[float]] = field(default_factory=dict)
     worst: Sequence[Verdict] = ()
     typical: Sequence[Verdict] = ()
+
+
+@dataclass(frozen=True)
+class _MeasuredRow:
+    """All classes together, or one of them: as its service measures it, and on the hold-out by the same rules."""
+
+    name: str
+    own: Measure | ClassMeasure
+    ours: Measure | ClassMeasure
+    ap50: float | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,7 @@ def render_report(report: Report) -> str:
     environment.filters["milliseconds"] = lambda value: "–" if value is None else f"{value:.1f} ms"
     environment.filters["size"] = lambda count: f"{count / 1e6:.1f} MB"
     environment.filters["duration"] = _duration
+    history = [line for line in report.history if line.get("step")]  # a service that tells no step has no curve
     label_map = {category.id: category.name for category in report.dataset.label_map}
     template = environment.get_template(TEMPLATE)
     return template.render(
@@ -87,6 +112,7 @@ def render_report(report: Report) -> str:
         format_names=FORMAT_NAMES,
         reference=report.exports[0] if report.exports else None,
         classes=_class_rows(report),
+        measured=_measured_rows(report),
         found=sum(batch.images.found for batch in report.batches),
         quarantined=sum(batch.images.quarantined for batch in report.batches),
         faults=sum((Counter(batch.faults) for batch in report.batches), Counter()).most_common(),
@@ -99,8 +125,8 @@ def render_report(report: Report) -> str:
         colours=drawing,
         confident=CONFIDENT,
         precision_recall=Markup(figures.precision_recall(report.precision)) if report.precision else None,
-        training_curves=Markup(figures.training_curves(report.history)) if report.history else None,
-        plotly_script=Markup(figures.plotly_script()) if report.precision or report.history else None,
+        training_curves=Markup(figures.training_curves(history)) if history else None,
+        plotly_script=Markup(figures.plotly_script()) if report.precision or history else None,
     )
 
 
@@ -116,6 +142,20 @@ def _class_rows(report: Report) -> list[_ClassRow]:
             ap50=metrics.per_class50.get(category.name) if metrics else None,
         )
         for category in report.dataset.label_map
+    ]
+
+
+def _measured_rows(report: Report) -> list[_MeasuredRow]:
+    """Nothing unless a service measured its own model; classes that it did not train are left out."""
+    own, ours = report.training.measure if report.training else None, report.measure
+    if own is None or ours is None:
+        return []
+    metrics = report.exports[0].metrics
+    rows = [_MeasuredRow("all classes", own, ours, metrics.mAP50)]
+    return rows + [
+        _MeasuredRow(name, own.classes[name], measure, metrics.per_class50.get(name))
+        for name, measure in ours.classes.items()
+        if name in own.classes
     ]
 
 

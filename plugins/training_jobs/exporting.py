@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from include.documents import DatasetDocument, ExportFormat
-from include.results import MXNET, export_model, folder_of
+from include.results import export_model, folder_of
 from include.settings import Settings
 from include.store import Store
 from include.training_program import TRAINER, program_of
@@ -28,7 +28,7 @@ def export_checkpoint(settings: Settings, collection: str, job: str) -> dict[Exp
     if program_of(target) is not TRAINER:
         raise ValueError(
             f"{job} is a model of {target}'s own algorithm, which is exported to nothing else. Once its run has "
-            f"collected it, it lies in the store in {folder_of(collection, job)}/{MXNET}."
+            f"collected it, it lies in the store in {folder_of(collection, job)}/trained."
         )
     if not store.exists(f"{folder_of(collection, job)}/trained"):
         _fetch(store, collection, job, target)

@@ -9,7 +9,7 @@ from typing import Any
 
 from include.dataset.sagemaker_channels import encoded_images
 from include.documents import DatasetDocument, ExportFormat
-from include.results import MXNET, export_model, folder_of
+from include.results import answered_models, export_model, folder_of
 from include.scoring.answers import FILE_NAME, encoded
 from include.settings import Settings
 from training_jobs.money import Purse
@@ -50,4 +50,4 @@ def _predict(
                 images[sha256].write_bytes(image)
             ids = sorted(category.id for category in dataset.label_map)
             store.write(answers, encoded(service.predict(job.name, images, ids, bill)))
-    return {"mxnet": f"{folder}/{MXNET}"}
+    return answered_models(store, folder)
