@@ -15,6 +15,7 @@ REGIONS = {
     "google": {"us-central1", "europe-west4"},
     "aws": {"us-east-1", "us-west-2", "eu-central-1"},
     "azure": {"eastus", "eastus2", "westus2"},
+    "custom_vision": {"any"},
 }
 OWN = {"box": {"here": HourlyPrice(on_demand=3.6, spot=1.8)}, "chip": {"here": HourlyPrice(on_demand=7.2)}}
 
@@ -40,6 +41,7 @@ def test_every_figure_has_a_source_with_a_date() -> None:
     for cloud, prices in load_prices().items():
         for name, item in {**prices.machines, **prices.accelerators}.items():
             assert REGIONS[cloud] <= set(item.regions), name
+            assert all(prices.sources[unit.source].date.year >= 2026 for unit in prices.units.values())
             for region, figure in item.regions.items():
                 assert prices.sources[figure.source or item.source].date.year >= 2026
                 assert figure.spot is not None and figure.spot <= figure.on_demand, (name, region)
@@ -54,6 +56,15 @@ def test_counts_machines_accelerators_and_seconds(own: PriceList) -> None:
 @pytest.mark.parametrize(("seconds", "billed"), [(0, 0), (0.2, 60), (59, 60), (60, 60), (60.1, 61), (3600, 3600)])
 def test_bills_begun_seconds_and_a_minute_at_least(own: PriceList, seconds: float, billed: int) -> None:
     assert own.job([WorkerPool("box")], seconds, "here") == billed * Decimal("0.001")
+
+
+def test_what_is_counted_has_a_price_too() -> None:
+    prices = PriceList("custom_vision")
+    assert prices.units("prediction", 1500) == Decimal(3)
+    assert prices.units("images", 1) == Decimal("0.0007")
+    assert prices.units("images", 0) == 0
+    with pytest.raises(UnknownPrice, match=r"'labels' of Custom Vision, .*; what is counted is prediction, images"):
+        prices.units("labels", 1)
 
 
 def test_rounds_up_so_that_a_budget_is_never_passed_unseen(google: PriceList) -> None:
