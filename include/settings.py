@@ -243,6 +243,7 @@ class AzureSettings(Part):
         kind = f"{preset}-spot" if spot else preset
         return self.clusters.get(kind, f"lanner-{kind}")
 
+
 class CustomVisionSettings(Part):
     """The one Custom Vision resource of this deployment. How it trains stands with each collection's target."""
 

@@ -28,6 +28,7 @@ from training_services.job import TrainingService
 NAME = "lanner-smoke"
 COLLECTION = "digits"
 IMAGES = 60
+FOR_CUSTOM_VISION = 140  # it wants each of the ten digits in 15 images
 TRAINING = {
     "input_size": 96,
     "width": 0.35,
@@ -79,7 +80,7 @@ def declare(home: Path, sections: Mapping[str, Any], target: str, budget: float)
     """Make the sample and settings of its own, and let this process and its Airflow use them."""
     home.mkdir(parents=True, exist_ok=True)
     if not (home / COLLECTION).exists():
-        write_sample(home / COLLECTION, images=IMAGES)
+        write_sample(home / COLLECTION, images=TARGETS[target].images)
     file = home / "lanner.yaml"
     with file.open("w") as sink:
         YAML().dump({"namespace": NAME, **sections, "collections": {}}, sink)
@@ -128,6 +129,18 @@ def _remove_from_azure_ml(service: TrainingService) -> str:
     return remove_everything(service)
 
 
+def _custom_vision(current: settings.Settings) -> dict[str, Any]:
+    return {"custom_vision": current.custom_vision.model_dump(mode="json")}
+
+
+def _remove_from_custom_vision(service: TrainingService) -> str:
+    from training_services.custom_vision.removal import remove_everything
+    from training_services.custom_vision.service import CustomVisionService
+
+    assert isinstance(service, CustomVisionService)
+    return remove_everything(service)
+
+
 @dataclass(frozen=True)
 class Smoke:
     """What differs from target to target.
@@ -136,11 +149,13 @@ class Smoke:
         sections: of lanner.yaml that it needs, from those of the deployment, but apart from them in the cloud.
         remove: all that was made; returns what that was.
         training: what differs from the preset "sample" of whatever trains there.
+        images: of the sample.
     """
 
     sections: Callable[[settings.Settings], dict[str, Any]]
     remove: Callable[[TrainingService], str]
     training: Mapping[str, Any] = field(default_factory=lambda: TRAINING)
+    images: int = IMAGES
 
 
 TARGETS: Mapping[str, Smoke] = MappingProxyType(
@@ -149,6 +164,7 @@ TARGETS: Mapping[str, Smoke] = MappingProxyType(
         "sagemaker": Smoke(_aws, _remove_from_sagemaker),
         "sagemaker_builtin": Smoke(_aws, _remove_from_sagemaker, MappingProxyType({"epochs": 1})),
         "azure_ml": Smoke(_azure, _remove_from_azure_ml),
+        "custom_vision": Smoke(_custom_vision, _remove_from_custom_vision, MappingProxyType({}), FOR_CUSTOM_VISION),
     }
 )
 

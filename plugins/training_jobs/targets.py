@@ -60,6 +60,17 @@ def _azure_ml(current: settings.Settings) -> TrainingService:
     return AzureMLService(cloud, azure, current.open_store(), current.namespace, prices)
 
 
+def _custom_vision(current: settings.Settings) -> TrainingService:
+    from include.costs.prices import PriceList
+    from training_services.custom_vision.cloud import CustomVisionCloud
+    from training_services.custom_vision.service import CustomVisionService
+
+    vision = current.custom_vision
+    cloud = CustomVisionCloud.of_connection(vision)
+    prices = PriceList.of(current, "custom_vision")
+    return CustomVisionService(cloud, vision, current.open_store(), current.namespace, prices)
+
+
 _SERVICES: Mapping[str, Callable[[settings.Settings], TrainingService]] = MappingProxyType(
     {
         "local": _local,
@@ -67,6 +78,7 @@ _SERVICES: Mapping[str, Callable[[settings.Settings], TrainingService]] = Mappin
         "sagemaker": _sagemaker,
         "sagemaker_builtin": _sagemaker_builtin,
         "azure_ml": _azure_ml,
+        "custom_vision": _custom_vision,
     }
 )
 TARGETS = tuple(_SERVICES)

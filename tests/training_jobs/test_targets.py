@@ -9,6 +9,8 @@ import pytest
 
 from include import settings
 from training_jobs.targets import open_service, targets_in_use
+from training_services.custom_vision.service import CustomVisionService
+from training_services.job import PredictingService
 from training_services.sagemaker.service import SageMakerService
 
 
@@ -37,6 +39,36 @@ def test_a_cloud_needs_its_settings(lanner: Path) -> None:
             settings.SettingsError, match=f"target {name} needs 'aws:' with at least a bucket and a role"
         ):
             open_service(name)
+
+
+def test_custom_vision_needs_nothing_but_a_connection(lanner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"prediction_resource_id": "/subscriptions/ours", "prediction_api_key": "another secret"}
+    host = "https://our-vision.cognitiveservices.azure.com/"
+    connection = {"conn_type": "generic", "host": host, "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_CUSTOM_VISION_DEFAULT", json.dumps(connection))
+    (lanner / "lanner.yaml").write_text("namespace: ours\ncustom_vision: {tier: F0, calls_per_second: 5}")
+    service = open_service("custom_vision")
+    assert isinstance(service, CustomVisionService)
+    assert isinstance(service, PredictingService)
+    account = service.account
+    assert (account.endpoint, account.training_key, account.prediction_key) == (host[:-1], "secret", "another secret")
+    assert (account.calls_per_second, account.predictions_per_second) == (5.0, 2.0)
+    assert account.trainer.config.endpoint == host[:-1]
+    monkeypatch.setenv("AIRFLOW_CONN_CUSTOM_VISION_DEFAULT", json.dumps(connection | {"password": ""}))
+    with pytest.raises(
+        ValueError, match="needs the endpoint of a Custom Vision resource as its host and a training key"
+    ):
+        open_service("custom_vision")
+
+
+@pytest.mark.parametrize(
+    "uri", ["generic://:secret@127.0.0.1:18900/http", "generic://:secret@http%3A%2F%2F127.0.0.1%3A18900"]
+)
+def test_an_endpoint_may_come_in_the_parts_of_a_uri(lanner: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CUSTOM_VISION_DEFAULT", uri)
+    service = open_service("custom_vision")
+    assert isinstance(service, CustomVisionService)
+    assert service.account.endpoint == "http://127.0.0.1:18900"
 
 
 def test_the_service_of_a_connection(lanner: Path, monkeypatch: pytest.MonkeyPatch) -> None:

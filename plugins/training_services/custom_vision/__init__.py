@@ -1,0 +1,1 @@
+"""Azure's Custom Vision: the service that trains there, and what it needs."""

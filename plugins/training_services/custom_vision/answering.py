@@ -1,0 +1,140 @@
+"""What a published model finds in images, which the service looks at and does not store.
+
+Answers are written down in the store a few at a time, so that whoever comes after an interruption pays for none twice;
+and the project need not be there any more for them to be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from include.costs.prices import PriceList
+from include.custom_vision_account import CustomVisionAccount, CustomVisionRefused
+from include.dataset.custom_vision_images import PREDICTION_BYTES, within_limits
+from include.scoring.detections import Detections
+from training_services.custom_vision.records import JobRecords
+
+PUBLISHED = "lanner"  # under which name a model answers, in its own project
+TOGETHER = 40  # images whose answers are written down together: two seconds' worth
+AT_ONCE = 4  # images; the account keeps the pace of all of them
+ALREADY = "BadRequestIterationIsPublished"
+PREDICTION = "prediction"  # in the price list
+
+Row = list[float | str]  # tag's name, probability, xmin, ymin, xmax, ymax as fractions
+Paid = Callable[[Decimal, str], None]
+
+
+class PredictionFailed(RuntimeError):
+    """Custom Vision did not answer for the images. The training is not lost: the task may be cleared."""
+
+
+class Answers:
+    """The answers of one job's model.
+
+    Args:
+        prices: None: they cost nothing.
+    """
+
+    def __init__(self, account: CustomVisionAccount, records: JobRecords, prices: PriceList | None) -> None:
+        self.account, self.records, self.prices = account, records, prices
+
+    @property
+    def known(self) -> dict[str, list[Row]]:
+        """By the image's name."""
+        return {name: rows for part in self.records.all("answers") for name, rows in part.items()}
+
+    def missing(self, images: Iterable[str]) -> list[str]:
+        return sorted(set(images) - self.known.keys())
+
+    def ask(self, project: str, training: Any, images: Mapping[str, Path], paid: Paid) -> None:
+        """Publish the model and ask it for what is missing.
+
+        Args:
+            paid: told what all answers together cost so far, also where it failed.
+
+        Raises:
+            PredictionFailed: the service refuses an image.
+            PermissionError: it does not know the resource that is to answer.
+        """
+        missing = self.missing(images)
+        published = self._publish(project, training)
+        done = len(images) - len(missing)
+
+        def ask_one(name: str) -> tuple[str, list[Row]]:
+            encoded = within_limits(images[name].read_bytes(), PREDICTION_BYTES)
+            try:
+                found = self.account.detect(project, published, encoded)
+            except CustomVisionRefused as refusal:
+                raise PredictionFailed(f"Custom Vision did not look at {name}: {refusal}") from refusal
+            return name, [_row(each) for each in found]
+
+        try:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for start in range(0, len(missing), TOGETHER):
+                    some = missing[start : start + TOGETHER]
+                    self.records.write(f"answers/{some[0]}.json", dict(pool.map(ask_one, some)))
+                    done += len(some)
+                    print(f"{done} of {len(images)} images of the hold-out were answered")
+        finally:
+            if self.prices:
+                paid(self.prices.units(PREDICTION, done), f"{done} predictions")
+
+    def detections(
+        self, images: Iterable[str], class_ids: Sequence[int], tags: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Detections]:
+        """The answers for some images.
+
+        Args:
+            class_ids: of the label map.
+            tags: by class id, what the service calls it (``{"name": …}``).
+
+        Raises:
+            PredictionFailed: an answer is missing, or names a tag that there is not.
+        """
+        by_name = {tag["name"]: int(class_id) for class_id, tag in tags.items() if int(class_id) in class_ids}
+        known = self.known
+        if lacking := sorted(set(images) - known.keys()):
+            raise PredictionFailed(f"There is no answer for {len(lacking)} images, the first is {lacking[0]}.")
+        return {name: _detections(name, known[name], by_name) for name in images}
+
+    def _publish(self, project: str, training: Any) -> str:
+        """Publish a model unless it is. Returns the name under which it answers."""
+        if not self.account.prediction_resource:
+            raise PermissionError(
+                "The Airflow connection names no resource that a model could be published to: prediction_resource_id "
+                "in its extra (docs/azure.md)."
+            )
+        with contextlib.suppress(FileNotFoundError):
+            training = self.account.call("get_iteration", project, training.id)
+        if training.publish_name:
+            return str(training.publish_name)
+        try:
+            self.account.call(
+                "publish_iteration", project, training.id, PUBLISHED, self.account.prediction_resource, repeatable=False
+            )
+        except CustomVisionRefused as refusal:  # another was faster, or the answer was lost
+            if refusal.code != ALREADY:
+                raise
+        return PUBLISHED
+
+
+def _row(prediction: Any) -> Row:
+    box = prediction.bounding_box
+    left, top = float(box.left), float(box.top)
+    corners = (left, top, left + float(box.width), top + float(box.height))
+    return [str(prediction.tag_name), float(prediction.probability), *corners]
+
+
+def _detections(image: str, rows: Sequence[Row], class_ids: Mapping[str, int]) -> Detections:
+    if unknown := {str(row[0]) for row in rows} - class_ids.keys():
+        raise PredictionFailed(f"In {image} it found {min(unknown)!r}; its tags are {', '.join(class_ids)}.")
+    ids = np.array([class_ids[str(row[0])] for row in rows], np.int64)
+    scores, xmin, ymin, xmax, ymax = np.array([row[1:] for row in rows], np.float64).reshape(-1, 5).T
+    return Detections.from_outputs(np.stack([ymin, xmin, ymax, xmax], axis=1), ids, scores, len(rows), first_class=1)
