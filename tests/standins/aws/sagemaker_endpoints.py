@@ -28,8 +28,8 @@ from tests.standins.aws.errors import invalid
 from tests.standins.aws.sagemaker_endpoint_configs import EndpointConfigs
 from tests.standins.aws.sagemaker_faults import refuse_as_wished
 from tests.standins.aws.sagemaker_rules import Account
-from tests.standins.aws.sagemaker_runners import Runners
 from tests.standins.job_folder import owning
+from tests.standins.runners import Runners
 from tests.standins.wishes import Wishes
 from training_services.local_runner import write
 
