@@ -182,8 +182,8 @@ def test_what_is_gone_there_is_adopted_from_here(way: Way, tmp_path: Path) -> No
         (way.folder / "another").write_bytes(make_images(1, seed=8)[0].encoded)
         with pytest.raises(FileNotFoundError, match="has no trained project"):
             later.predict(way.job.name, {"another": way.folder / "another"}, [1, 2, 3], way.bill)
-    later.cancel(way.job.name, Reason.USER)
-    assert later.describe([way.job.name])[way.job.name].succeeded, "what has ended is not cancelled"
+    way.service.cancel(way.job.name, Reason.USER)
+    assert way.service.describe([way.job.name])[way.job.name].succeeded, "what has ended is not cancelled"
 
 
 def test_its_answers_and_its_exports_are_scored_side_by_side(way: Way) -> None:
