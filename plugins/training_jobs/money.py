@@ -81,7 +81,7 @@ class Purse:
         choices = [replace(job, machine=number) for number in range(len(job.machines))] if job.attempt == 1 else [job]
         known = self._attempts()
         others = _besides(known, job.name)
-        answers = self.service.cost_of_answers() if isinstance(self.service, PredictingService) else NOTHING
+        answers = self.service.cost_of_answers(job) if isinstance(self.service, PredictingService) else NOTHING
         for choice in choices or [job]:
             most = self.service.cost(choice, job.max_seconds) + answers
             if reason := refuse(most, budget=self.budget, spent=others.spent, committed=others.committed):

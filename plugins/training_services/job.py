@@ -173,7 +173,7 @@ Bill = Callable[[str, Decimal, str], None]  # told a name, US dollars, and for w
 class PredictingService(TrainingService, Protocol):
     """A service whose models cannot be run elsewhere: it answers for images itself, once a training is over."""
 
-    def cost_of_answers(self) -> Decimal:
+    def cost_of_answers(self, job: TrainingJob) -> Decimal:
         """US dollars that a model's answers for the hold-out can cost at most, besides its training."""
 
     def predict(

@@ -65,7 +65,7 @@ def test_what_it_can_cost_is_promised_before_it_is_submitted(service: Rented, jo
 class Answering(Rented):
     """One whose models answer elsewhere, which costs besides."""
 
-    def cost_of_answers(self) -> Decimal:
+    def cost_of_answers(self, job: TrainingJob) -> Decimal:
         return Decimal("0.5")
 
     def predict(self, *_: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from include.documents import DatasetDocument, Reason, State
 from include.scoring.detections import Detections
 from include.settings import CustomVisionSettings
 from include.store import Store
-from training_services.custom_vision.answering import Answers
+from training_services.custom_vision.answering import PREDICTION, Answers
 from training_services.custom_vision.collecting import Exports
 from training_services.custom_vision.history import write_history
 from training_services.custom_vision.listing import ProjectListing
@@ -190,6 +190,14 @@ class CustomVisionService:
         found = answers.detections(images, class_ids, uploaded["tags"])
         self.discard(name)
         return found
+
+    def cost_of_answers(self, job: TrainingJob) -> Decimal:
+        """With them goes what its stored images cost, for a month at most."""
+        if self.settings.tier == FREE:
+            return Decimal(0)
+        sides = self.store.get(DatasetDocument, job.dataset).sides
+        stored = sum(side.images for name, side in sides.items() if name != "holdout")
+        return self.prices.units(PREDICTION, sides["holdout"].images) + self.prices.units(STORED_IMAGES, stored)
 
     def discard(self, name: str) -> None:
         """Delete the project of a succeeded job, unless a part of its model is only there."""

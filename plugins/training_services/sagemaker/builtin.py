@@ -92,7 +92,7 @@ class SageMakerBuiltinService(SageMakerService):
         answers = transform.answers(model, images, billed)
         return {image: detections(rows, class_ids) for image, rows in answers.items()}
 
-    def cost_of_answers(self) -> Decimal:
+    def cost_of_answers(self, job: TrainingJob) -> Decimal:
         return self.price(ANSWERING.type, MOST_SECONDS + STOP_SECONDS)
 
     def endpoint(self, name: str) -> Endpoint:

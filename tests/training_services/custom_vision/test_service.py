@@ -236,8 +236,14 @@ def test_what_it_costs(service: CustomVisionService, job: TrainingJob) -> None:
     assert service.cost(job, 3600) == Decimal(10)
     advanced = replace(job, configuration=CustomVisionConfiguration(hours=2).to_json())
     assert service.cost(advanced, 6 * 3600) == Decimal(20), "no more than its hours"
+    sides = {side: each.images for side, each in service.store.get(DatasetDocument, job.dataset).sides.items()}
+    answers, stored = (
+        Decimal(2) * sides["holdout"] / 1000,
+        Decimal("0.7") * (sides["train"] + sides["validation"]) / 1000,
+    )
+    assert service.cost_of_answers(job) == answers + stored > 0
     service.settings = CustomVisionSettings(tier="F0")
-    assert service.cost(job, 3600) == 0
+    assert service.cost(job, 3600) == service.cost_of_answers(job) == 0
 
 
 def test_many_are_looked_at_in_few_calls(

@@ -141,9 +141,9 @@ def test_a_quota_for_the_answers_is_asked_for_before_anything_is_trained(
     assert "aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code L-" in found
 
 
-def test_what_the_answers_can_cost_is_known_before(builtin: SageMakerBuiltinService) -> None:
+def test_what_the_answers_can_cost_is_known_before(builtin: SageMakerBuiltinService, asked: TrainingJob) -> None:
     """An hour and the time that it takes to stop it, on an ml.m5.2xlarge."""
-    assert builtin.cost_of_answers() == pytest.approx(Decimal("0.461") * 70 / 60, abs=Decimal("0.001"))
+    assert builtin.cost_of_answers(asked) == pytest.approx(Decimal("0.461") * 70 / 60, abs=Decimal("0.001"))
 
 
 def test_the_service_itself_fails_what_the_check_would_have_refused(
