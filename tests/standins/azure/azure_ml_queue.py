@@ -30,8 +30,8 @@ class Queue:
         self._runners = Runners("tests.standins.azure.azure_ml_runner", needs_no_runner, give_up)
 
     def tick(self) -> None:
-        """Let each job take its next step, if it may; begin anew what lost its runner."""
-        for name in list(self.store.active):
+        """Let each job take its next step, if it may, the oldest first; begin anew what lost its runner."""
+        for name in sorted(self.store.active, key=lambda name: self.store.jobs[name]["systemData"]["createdAt"]):
             with self.store.lock:
                 if name in self.store.active:
                     self._step(name)

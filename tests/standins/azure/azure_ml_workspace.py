@@ -171,7 +171,7 @@ class Workspace:
             raise user_error(f"The environment cannot be understood: {properties!r}"[:500])
         if not (_ENVIRONMENT.fullmatch(name) and _ENVIRONMENT.fullmatch(version)):
             raise user_error("The environment's name or version is not valid.")
-        if bool(properties.get("image")) == bool(properties.get("build")):
+        if ("image" in properties) == ("build" in properties):
             raise user_error("Exactly one of image and build must be given.")
         with self._lock:
             file = self._file(name, version)

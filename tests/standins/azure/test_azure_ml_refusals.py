@@ -130,7 +130,7 @@ def test_environments_never_change(azure_ml: AzureMLClient) -> None:
     with pytest.raises(FileExistsError, match="immutable"):
         azure_ml.workspace.put(path, {"properties": {"image": "ours:2"}})
     for wrong in ({}, {"image": "x", "build": {}}, {"picture": "x"}):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"one of image and build|cannot be understood"):
             azure_ml.workspace.put("environments/wrong/versions/1", {"properties": wrong})
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
+from azure.storage.blob import BlobServiceClient
 
 from include import settings as lanner_settings
 from include.azure_workspace import StaticToken
 from tests.standins.azure.azure_ml_workspace import SUBSCRIPTION
 from tests.standins.azure.azurite import connection_string
 from training_jobs.targets import open_service
+from training_services.azure_ml.cloud import AzureCloud
 from training_services.azure_ml.service import AzureMLService
 
 YAML = "namespace: ours\nazure: {resource_group: ours, workspace: ours-ml, region: westeurope%s}\n"
@@ -30,12 +32,12 @@ def opened(lanner: Path, monkeypatch: pytest.MonkeyPatch, more: str = "", **conn
 
 def test_a_service_principal(lanner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tenant = {"tenantId": "11111111-2222-3333-4444-555555555555", "subscriptionId": SUBSCRIPTION}
-    service = opened(lanner, monkeypatch, login="id", password="secret", extra=tenant)
+    service = opened(lanner, monkeypatch, login="id", password="hush", extra=tenant)
     workspace = service.cloud.workspace
     assert isinstance(workspace.credential, ClientSecretCredential)
     assert (workspace.subscription, workspace.name, workspace.region) == (SUBSCRIPTION, "ours-ml", "westeurope")
     assert (service.namespace, service.jobs.tag) == ("ours", "lanner_ours")
-    assert "secret" not in repr(workspace)
+    assert "hush" not in repr(workspace)
 
 
 def test_an_identity_of_the_machine(lanner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +68,9 @@ def test_without_a_subscription(lanner: Path, monkeypatch: pytest.MonkeyPatch) -
         open_service("azure_ml")
 
 
-def test_a_datastore_of_another_account(monkeypatch: pytest.MonkeyPatch, service: AzureMLService) -> None:
-    monkeypatch.setattr(type(service.cloud.storage), "account_name", "other", raising=False)
+def test_a_datastore_of_another_account(service: AzureMLService) -> None:
+    other = AzureCloud(service.cloud.workspace, lambda: BlobServiceClient("https://other.blob.core.windows.net"))
     with pytest.raises(
         ValueError, match="is AzureBlob of account devstoreaccount1; expected AzureBlob of account other"
     ):
-        service.cloud.container("workspaceblobstore")
+        other.container("workspaceblobstore")
