@@ -117,6 +117,34 @@ def test_what_cannot_be_a_bucket_of_a_region(tmp_path: Path, buckets: str, line:
     assert str(refused.value).startswith(f"{file}:{line}: {complaint}")
 
 
+def test_the_clusters_of_azure(tmp_path: Path) -> None:
+    fields = "{resource_group: ours, workspace: ours-ml, clusters: {t4: gpus, cpu-spot: cheap}}"
+    azure = settings.load(write(tmp_path, f"azure: {fields}\n")).require_azure()
+    asked = (("t4", False), ("t4", True), ("cpu", True))
+    assert [azure.cluster(preset, spot=spot) for preset, spot in asked] == ["gpus", "lanner-t4-spot", "cheap"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ("{workspace: ours-ml}", "azure.resource_group: Field required"),
+        ("{resource_group: ours}", "azure.workspace: Field required"),
+        ("{resource_group: ours., workspace: ours-ml}", "azure.resource_group: String should match"),
+        ("{resource_group: ours, workspace: ml}", "azure.workspace: String should match"),
+        ("{resource_group: ours, workspace: ours-ml, region: West Europe}", "azure.region: String should match"),
+        ("{resource_group: ours, workspace: ours-ml, subscription: ours}", "azure.subscription: String should match"),
+        ("{resource_group: ours, workspace: ours-ml, clusters: {t4: t4}}", "azure.clusters.t4: String should match"),
+        (
+            "{resource_group: ours, workspace: ours-ml, queue_minutes: 0}",
+            "azure.queue_minutes: Input should be greater",
+        ),
+    ],
+)
+def test_the_section_of_azure_names_what_is_wrong(tmp_path: Path, fields: str, complaint: str) -> None:
+    with pytest.raises(settings.SettingsError, match=complaint):
+        settings.load(write(tmp_path, f"azure: {fields}\n"))
+
+
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [

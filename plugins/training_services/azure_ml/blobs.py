@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from include.azure_workspace import translated
 from training_services.transfer import WORKERS, Transfer, TransferDamaged, inside, summed
@@ -127,6 +127,8 @@ class BlobContainer:
 
     def blobs(self, prefix: str, delimiter: str = "") -> Iterator[Listed]:
         """Every blob whose name begins with a prefix (and has no ``delimiter`` after it)."""
+        from azure.storage.blob import BlobProperties
+
         with translated(f"{self.url}/{prefix}"):
             found = (
                 self.client.walk_blobs(prefix, delimiter=delimiter)
@@ -134,8 +136,8 @@ class BlobContainer:
                 else self.client.list_blobs(name_starts_with=prefix)
             )
             for each in found:
-                if "content_settings" in each:  # else it is a folder
-                    yield _listed(cast("BlobProperties", each))
+                if isinstance(each, BlobProperties):  # else it is a folder
+                    yield _listed(each)
 
     def remove(self, prefix: str) -> int:
         """Delete every blob whose name begins with a prefix. Returns how many there were."""
