@@ -246,7 +246,7 @@ def _explained(what: str, error: Any) -> Exception:
     if status == 429:
         return _Throttled(_wait(error.response.headers.get("Retry-After")), words)
     if status in {401, 403}:
-        return PermissionError(f"{words} Look at the keys in the Airflow connection (docs/azure.md).")
+        return PermissionError(f"{words} Look at the keys in the Airflow connection (docs/custom_vision.md).")
     if status == 404:
         return FileNotFoundError(words)
     if code in OVER_QUOTA:

@@ -109,7 +109,7 @@ class Answers:
         if not self.account.prediction_resource:
             raise PermissionError(
                 "The Airflow connection names no resource that a model could be published to: prediction_resource_id "
-                "in its extra (docs/azure.md)."
+                "in its extra (docs/custom_vision.md)."
             )
         with contextlib.suppress(FileNotFoundError):
             training = self.account.call("get_iteration", project, training.id)

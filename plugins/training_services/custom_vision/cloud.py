@@ -36,7 +36,7 @@ class CustomVisionCloud(CustomVisionAccount):
         if not (described.host and described.password):
             raise ValueError(
                 f"Connection {settings.connection} needs the endpoint of a Custom Vision resource as its host and a "
-                "training key as its password (docs/azure.md)."
+                "training key as its password (docs/custom_vision.md)."
             )
         return cls(
             endpoint=_with_scheme(described.host, described.schema, described.port),
