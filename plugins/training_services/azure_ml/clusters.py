@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from include.azure_workspace import AzureWorkspace
@@ -38,14 +39,31 @@ def machine_faults(workspace: AzureWorkspace, settings: AzureSettings, asked: Ma
     return faults + [f"CLUSTER: {name} {why}." for why in _unfit(found, machine, spot=spot)]
 
 
-def complaints(workspace: AzureWorkspace, name: str) -> str:
-    """What a cluster says of why it cannot grow; empty if it says nothing."""
-    try:
-        properties = workspace.get(f"computes/{name}")["properties"]["properties"]
-    except (FileNotFoundError, KeyError, TypeError):
-        return ""
-    errors = [each.get("error", each) for each in properties.get("errors") or ()]
-    return "; ".join(f"{each.get('code')}: {each.get('message')}" for each in errors)
+@dataclass(frozen=True)
+class ClusterState:
+    """Why a job may be waiting for a cluster.
+
+    Attributes:
+        is_full: it is as large as it may be: other jobs are on it, and will end.
+        complaints: what it says of why it cannot grow; empty if it says nothing.
+    """
+
+    is_full: bool
+    complaints: str
+
+    @classmethod
+    def of(cls, workspace: AzureWorkspace, name: str) -> ClusterState:
+        """How a cluster stands; of one that there is not any more, nothing is known."""
+        try:
+            has = workspace.get(f"computes/{name}")["properties"].get("properties") or {}
+        except FileNotFoundError:
+            return cls(False, f"there is no cluster {name}")
+        errors = [each.get("error", each) for each in has.get("errors") or ()]
+        most = (has.get("scaleSettings") or {}).get("maxNodeCount", 0)
+        return cls(
+            is_full=0 < most <= (has.get("currentNodeCount") or 0),
+            complaints="; ".join(f"{each.get('code')}: {each.get('message')}" for each in errors),
+        )
 
 
 def _unfit(found: Mapping[str, Any], machine: AzureMachine, *, spot: bool) -> list[str]:

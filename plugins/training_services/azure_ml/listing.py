@@ -54,7 +54,10 @@ class AzureListing:
         name, status = job["name"], job["properties"].get("status", "")
         before = self._details.get(name)
         if before is None or before[0] != status:
-            before = self._details[name] = status, self.workspace.details(name)
+            try:
+                before = self._details[name] = status, self.workspace.details(name)
+            except FileNotFoundError:  # it has not come there yet
+                return {}
         return before[1]
 
     def running(self, names: Collection[str]) -> dict[str, Job]:

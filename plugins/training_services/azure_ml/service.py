@@ -4,7 +4,8 @@ A job is put by its name: put again, the same job is found, and another one of t
 keeps a training from being paid twice.
 
 A job that finds no machine waits in the queue of its cluster without end. Whoever polls it gives it up after
-``queue_minutes`` of the settings: it is cancelled, for want of capacity, and so the next machine is tried.
+``queue_minutes`` of the settings, unless the cluster is full of other jobs: it is cancelled, for want of capacity, and
+so the next machine is tried.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from include.store import Store
 from training_services.azure_ml.blobs import BlobContainer
 from training_services.azure_ml.bucket import AzureBucket, output_folder
 from training_services.azure_ml.cloud import AzureCloud, QuotaExceeded
-from training_services.azure_ml.clusters import complaints, machine_faults
+from training_services.azure_ml.clusters import ClusterState, machine_faults
 from training_services.azure_ml.command import command_job
 from training_services.azure_ml.listing import AzureListing
 from training_services.azure_ml.log import DATASTORE, new_lines
@@ -147,7 +148,7 @@ class AzureMLService:
         """
         name, said = job["name"], job["properties"].get("status", "")
         if said in WITHOUT_MACHINE:
-            return self._give_up(job) if self._is_waiting_in_vain(name, said) else status_of(job)
+            return self._waiting(job)
         self._queued.pop(name, None)
         if said not in {"Failed", CANCELLED, CANCELLING}:
             return status_of(job, self.jobs.details(job))
@@ -160,22 +161,29 @@ class AzureMLService:
                 return replace(status, reason=Reason(told["reason"]), message=str(told["message"]))
         return status
 
-    def _is_waiting_in_vain(self, name: str, said: str) -> bool:
-        """Whether it has been in the queue for too long. An image that is being built takes no patience."""
-        if said != QUEUED:
-            self._queued.pop(name, None)
-            return False
-        since = self._queued.setdefault(name, time.monotonic())
-        return time.monotonic() - since > self.settings.queue_minutes * 60
+    def _waiting(self, job: dict[str, Any]) -> JobStatus:
+        """How a job without a machine stands. One that is too long in the queue is given up.
 
-    def _give_up(self, job: dict[str, Any]) -> JobStatus:
+        An image that is being built takes no patience, nor do other jobs on the cluster.
+        """
+        name, now = job["name"], time.monotonic()
+        if job["properties"].get("status") != QUEUED:
+            self._queued.pop(name, None)
+        elif now - self._queued.setdefault(name, now) > self.settings.queue_minutes * 60:
+            cluster = job["properties"]["computeId"].rpartition("/")[2]
+            state = ClusterState.of(self.cloud.workspace, cluster)
+            if not state.is_full:
+                return self._give_up(job, cluster, state.complaints)
+            self._queued[name] = now
+        return status_of(job)
+
+    def _give_up(self, job: dict[str, Any], cluster: str, complaints: str) -> JobStatus:
         """Cancel a job that finds no machine, with what its cluster says of that."""
-        name, cluster = job["name"], job["properties"]["computeId"].rpartition("/")[2]
-        said = complaints(self.cloud.workspace, cluster)
-        reason = Reason.QUOTA if "quota" in said.lower() else Reason.CAPACITY
+        name = job["name"]
+        reason = Reason.QUOTA if "quota" in complaints.lower() else Reason.CAPACITY
         words = f"no machine of cluster {cluster} after {self.settings.queue_minutes:g} min in its queue"
         log.warning("%s: %s; cancelled.", name, words)
-        self._cancel(name, reason, words + (f": {said}" if said else ""))
+        self._cancel(name, reason, words + (f": {complaints}" if complaints else ""))
         given_up = {**job, "properties": {**job["properties"], "status": CANCELLING}}
         return status_of(given_up, cancelled=self.files.cancelled(name))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
@@ -129,6 +130,24 @@ def test_without_a_machine_it_is_given_up_and_the_next_is_tried(
     assert properties["computeId"].endswith("/computes/lanner-cpu-spot")
     assert until(service, second.job.name, ended).state is State.SUCCEEDED
     assert not pursue(service, asked, insist=True).submitted
+
+
+def test_a_cluster_that_is_full_is_waited_for(
+    service: AzureMLService, job: TrainingJob, standin: AzureMLClient
+) -> None:
+    service.settings = service.settings.model_copy(update={"queue_minutes": 0.001})
+    only = [{"preset": "a10"}]
+    first = replace(told(job, steps=10_000), machines=only)
+    service.find_or_submit(first)
+    until(service, first.name, training)
+    second = replace(job, prefix=f"{job.prefix}0", machines=only)
+    service.find_or_submit(second)
+    standin.reaches(second.name, {"Queued"})
+    looks = [service.describe([second.name])[second.name] for _ in range(3) if not time.sleep(0.1)]
+    assert {status.state for status in looks} == {State.PENDING}
+    for each in (first, second):
+        service.cancel(each.name)
+        until(service, each.name, ended)
 
 
 def test_a_cluster_that_may_not_grow_is_told_apart(
