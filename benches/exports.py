@@ -20,7 +20,8 @@ from detector_trainer.configuration import Configuration
 from include.documents import DatasetDocument, ExportFormat, ResultDocument, State
 from include.scoring.coco_metrics import coco_score
 from include.scoring.holdout import HoldOut
-from include.scoring.predict import Picture, load_predictor
+from include.scoring.picture import Picture
+from include.scoring.predict import load_predictor
 from include.store import Store
 
 FORMATS: tuple[ExportFormat, ...] = ("tflite_fp32", "tflite_int8")

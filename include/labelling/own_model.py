@@ -12,7 +12,8 @@ from include.documents import ExportFormat
 from include.labelling.labeller import LOWEST_SCORE, Labeller, Nobody, Proposal
 from include.labelling.pool import PoolImage
 from include.registry.registered import RegisteredModel, newest_models
-from include.scoring.predict import Picture, Predictor, load_predictor
+from include.scoring.picture import Picture
+from include.scoring.predict import Predictor, load_predictor
 from include.store import Store
 
 RUN_HERE: tuple[ExportFormat, ...] = ("tflite_fp32", "tflite_fp16", "saved_model")  # by preference: small and quick

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from include.scoring.detections import Detections
-from include.scoring.predict import Picture
+from include.scoring.picture import Picture
 
 FILE_NAME = "detections.json"
 MOST = 100  # of one image, as many as our own exports give, and as COCO looks at

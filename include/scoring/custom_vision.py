@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from include.scoring.detections import Detections
 from include.scoring.misses import iou
-from include.scoring.predict import Picture
+from include.scoring.picture import Picture
 
 LABELS, GRAPH, LITE, ABOUT = "labels.txt", "model.pb", "model.tflite", "metadata_properties.json"
 CHANNELS = "Image.BitmapPixelFormat"  # in the last: Rgb8 or Bgr8

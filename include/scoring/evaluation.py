@@ -11,7 +11,8 @@ from include.scoring.answers import AnsweredPredictor
 from include.scoring.coco_metrics import Score, coco_score
 from include.scoring.detections import Detections
 from include.scoring.holdout import HoldOut
-from include.scoring.predict import Picture, Predictor, latency_ms, load_predictor
+from include.scoring.picture import Picture
+from include.scoring.predict import Predictor, latency_ms, load_predictor
 
 TIMED_IMAGES = 30
 ANSWERED: frozenset[ExportFormat] = frozenset({"mxnet", "custom_vision"})

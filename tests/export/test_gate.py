@@ -62,7 +62,7 @@ def test_a_lost_class_is_refused_even_if_the_mean_hardly_suffers():
 
 
 def test_without_the_saved_model_there_is_nothing_to_compare_with():
-    with pytest.raises(ValueError, match="without one of saved_model, mxnet nothing can be compared"):
+    with pytest.raises(ValueError, match="without one of saved_model, mxnet, custom_vision nothing can be compared"):
         gate({"tflite_fp32": evaluation("tflite_fp32", 0.6)})
 
 

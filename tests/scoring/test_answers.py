@@ -13,7 +13,7 @@ from include.results import assemble, folder_of, score_model
 from include.scoring.answers import MOST, AnsweredPredictor, decoded, encoded
 from include.scoring.comparison import compare_results
 from include.scoring.detections import Detections
-from include.scoring.predict import Picture
+from include.scoring.picture import Picture
 from include.settings import Thresholds
 from include.store import Store
 from tests.toy_collection import HEIGHT, WIDTH, ToyImage, make_images

@@ -20,7 +20,8 @@ from include.scoring.custom_vision import (
     ids_of,
     yolo_detections,
 )
-from include.scoring.predict import Picture, load_predictor
+from include.scoring.picture import Picture
+from include.scoring.predict import load_predictor
 from tests.toy_collection import make_images
 
 CLASS_IDS = {"cat": 4, "dog": 2}

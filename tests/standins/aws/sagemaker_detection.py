@@ -68,7 +68,8 @@ def train(base: Path) -> int:
 
 def serve(model: Path, images: Path, answers: Path) -> int:
     """Answer for every image of a folder: ``<name>.out`` with its detections. Returns the exit code."""
-    from include.scoring.predict import Picture, SavedModelPredictor
+    from include.scoring.picture import Picture
+    from include.scoring.predict import SavedModelPredictor
 
     predict = SavedModelPredictor(model / MODEL)
     for image in sorted(file for file in images.rglob("*") if file.is_file()):

@@ -58,7 +58,8 @@ def handler(answer: Callable[[bytes], str]) -> type[BaseHTTPRequestHandler]:
 def main(model: Path, address: Path) -> None:
     import tensorflow as tf
 
-    from include.scoring.predict import Picture, SavedModelPredictor
+    from include.scoring.picture import Picture
+    from include.scoring.predict import SavedModelPredictor
 
     predict = SavedModelPredictor(model / MODEL)
 
