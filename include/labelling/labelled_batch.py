@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from include.dataset.annotation import Annotation
 from include.dataset.voc import write_annotation
-from include.labelling.documents import ReviewDocument, RoundDocument, RoundImage
+from include.labelling.documents import ReviewDocument, ReviewedBox, RoundDocument, RoundImage
 from include.settings import state_folder
 from include.store import Store
 
@@ -36,7 +37,7 @@ def write_labelled_batch(store: Store, round_: RoundDocument, review: ReviewDocu
     return review.batch
 
 
-def annotation_of(image: RoundImage, boxes: tuple) -> Annotation:
+def annotation_of(image: RoundImage, boxes: Sequence[ReviewedBox]) -> Annotation:
     """An image's boxes as a VOC file says them."""
     where = tuple(f"boxes[{index}]" for index in range(len(boxes)))
     return Annotation(image.file, image.name, image.width, image.height, tuple(box.box for box in boxes), where)

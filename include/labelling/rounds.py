@@ -34,13 +34,15 @@ def rounds_of(store: Store, collection: str, batch: str) -> list[Round]:
 
 def open_rounds(store: Store, collection: str) -> Iterator[RoundDocument]:
     """The rounds of a collection that wait for a person."""
-    for pointer in store.files(f"{collection}/newest/{RoundDocument.kind}"):
-        batch, _, number = pointer.rpartition("/")[2].rpartition("_")
-        key = f"{batch}:{number}"
-        if not store.exists(ReviewDocument.pointer_for(collection, key)):
-            found = store.newest(RoundDocument, collection, key)
-            if found is not None:
-                yield found[1]
+    names, closed = (
+        {pointer.rpartition("/")[2] for pointer in store.files(f"{collection}/newest/{kind.kind}")}
+        for kind in (RoundDocument, ReviewDocument)
+    )
+    for name in sorted(names - closed):
+        batch, _, number = name.rpartition("_")
+        found = store.newest(RoundDocument, collection, f"{batch}:{number}")
+        if found is not None:
+            yield found[1]
 
 
 def open_round(
@@ -132,7 +134,7 @@ def suggested(
     suggestions = []
     width, height = image.facts.width, image.facts.height
     for proposal in proposals:
-        xmin, ymin, xmax, ymax = (round(corner) for corner in proposal[2:])
+        xmin, ymin, xmax, ymax = map(round, proposal[2:])
         box = clip(Box(proposal.label, xmin, ymin, xmax, ymax), width, height)
         known = box.label in allowed if allowed is not None else _is_name(box.label)
         if known and proposal.score >= threshold and box_problem(box, width, height) is None:

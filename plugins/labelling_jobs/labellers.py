@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     Opener = Callable[[Settings, str], AbstractContextManager[Labeller]]
 
 
+NOBODY = "nobody"  # as the labeller that suggests nothing is called in documents, too
+
+
 def _registry(settings: Settings, collection: str) -> AbstractContextManager[Labeller]:
     from include.labelling.own_model import newest_registered
 
@@ -27,7 +30,7 @@ def _nobody(settings: Settings, collection: str) -> AbstractContextManager[Label
     return nullcontext(Nobody())
 
 
-LABELLERS: Mapping[str, Opener] = MappingProxyType({"registry": _registry, "nobody": _nobody})
+LABELLERS: Mapping[str, Opener] = MappingProxyType({"registry": _registry, NOBODY: _nobody})
 
 
 def open_labeller(settings: Settings, collection: str) -> AbstractContextManager[Labeller]:

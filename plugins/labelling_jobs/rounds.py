@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
 from include.documents import ComparisonDocument
 from include.settings import Settings
-from labelling_jobs.labellers import open_labeller
+from labelling_jobs.labellers import NOBODY, open_labeller
 
 if TYPE_CHECKING:
     from include.labelling.documents import ReviewDocument, RoundDocument
@@ -113,10 +113,13 @@ def done(review: ReviewDocument, target: int) -> str:
 
 
 def describe(round_: RoundDocument) -> str:
-    suggestions = sum(len(image.suggestions) for image in round_.images)
+    boxes = sum(len(image.suggestions) for image in round_.images)
+    suggested = (
+        "no boxes suggested yet" if round_.labeller == NOBODY else f"{boxes} boxes suggested by {round_.labeller}"
+    )
     pool = round_.pool
     return (
-        f"Round {round_.title}: {len(round_.images)} images, {suggestions} boxes suggested by {round_.labeller}. Of "
+        f"Round {round_.title}: {len(round_.images)} images, {suggested}. Of "
         f"{pool.found} images without annotation {pool.labelled} are labelled, {pool.skipped} skipped, "
         f"{pool.set_aside} set aside; {pool.left} wait."
     )

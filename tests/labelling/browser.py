@@ -50,13 +50,11 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def wait_for(self, script: str) -> Any:
-        """Until a script's value is true: what it then is."""
+    def wait_for(self, condition: str) -> None:
         deadline = time.monotonic() + SECONDS
-        while not (value := self.evaluate(script)):
-            assert time.monotonic() < deadline, f"{script} is {value!r}; complaints: {self.complaints}"
+        while not self.evaluate(f"Boolean({condition})"):
+            assert time.monotonic() < deadline, f"Never true: {condition}; complaints: {self.complaints}"
             time.sleep(0.05)
-        return value
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """With the left button, in CSS pixels of the window."""

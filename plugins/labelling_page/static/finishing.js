@@ -35,7 +35,7 @@ async function finish(round, option, dialog, done) {
     }
     for (const question of waiting) await answerQuestion(question, option);
     dialog.close();
-    done(option === STOP ? "Finished. What was labelled becomes a batch." : "Finished. The next round appears here when it is made.");
+    done(option === STOP ? "Finished. What was labelled becomes a batch." : "Finished. If more are wanted, the next round appears here when it is made.");
   } catch (error) {
     byId("finish-error").textContent = error.message;
   } finally {

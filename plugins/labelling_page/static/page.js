@@ -23,7 +23,7 @@ const stage = new Stage({ draw, selected: show, changed: show, colourOf: (name) 
 async function begin() {
   followTheme();
   const title = new URLSearchParams(location.search).get("round");
-  if (!title) return showRounds();
+  if (!title) return showRounds(null);
   const [collection, ...key] = title.split(":");
   try {
     round = await load(collection, key.join(":"));
@@ -87,9 +87,10 @@ const finish = () =>
   askToFinish(round, (text) => {
     byId("review").hidden = true;
     for (const id of ["help-button", "finish-button"]) byId(id).hidden = true;
+    for (const id of ["title", "progress"]) byId(id).textContent = "";
     sheets.forEach((each) => each.reset());
     say(text);
-    showRounds();
+    showRounds(round.title);
   });
 
 function draw(place) {

@@ -5,14 +5,14 @@ import { rounds } from "./server.js";
 
 const AGAIN = 10_000; // milliseconds
 
-/** Show the list, and keep it up to date while it is shown. */
-export async function showRounds() {
+/** Show the list, and keep it up to date while it is shown. The round just finished is passed over until it is closed. */
+export async function showRounds(finished) {
   const place = byId("rounds");
   place.hidden = false;
   for (;;) {
     try {
       const waiting = document.hidden ? null : await rounds();
-      if (waiting) place.replaceChildren(...described(waiting));
+      if (waiting) place.replaceChildren(...described(waiting.filter(({ title }) => title !== finished)));
     } catch (error) {
       say(error.message, true);
     }
@@ -30,13 +30,14 @@ function described(waiting) {
 function link(round) {
   const { pool } = round;
   const far = `${round.decided} of ${round.images} images decided`;
+  const by = round.labeller === "nobody" ? "no suggestions yet" : `suggestions by ${round.labeller}`;
   const whole = `of ${pool.found} images: ${pool.labelled} labelled, ${pool.skipped} skipped, ${pool.set_aside} set aside, ${pool.left} wait`;
   return element(
     "a",
     { className: "round", href: `?round=${encodeURIComponent(round.title)}` },
     element("b", {}, spoken(round.title)),
     element("progress", { max: round.images, value: round.decided, ariaLabel: far }),
-    element("div", {}, `${far}; suggestions by ${round.labeller}`),
+    element("div", {}, `${far}; ${by}`),
     element("div", { className: "quiet" }, whole),
   );
 }
