@@ -65,7 +65,8 @@ def test_detections_agree_with_the_saved_model(evaluations, format_, edge, score
 
 
 def test_the_gate_lets_all_of_them_through(evaluations, exports):
-    tolerance = {**TOLERANCE, "tflite_fp16": 0.02, "tflite_int8": 0.05}  # trained for seconds, the toy's boxes move easily
+    # Trained for seconds, the toy's boxes move easily.
+    tolerance = {**TOLERANCE, "tflite_fp16": 0.02, "tflite_int8": 0.05}
     results = export_results(evaluations, {format_: path.name for format_, path in exports.items()}, tolerance)
     assert [result.format for result in results] == list(ALL)
     assert {result.format: result.refused for result in results} == dict.fromkeys(ALL, ())
