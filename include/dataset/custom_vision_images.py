@@ -176,4 +176,5 @@ def _labelled(image: Mapping[str, Any], boxes: Iterable[Mapping[str, Any]]) -> L
         x, y, wide, high = each["bbox"]
         left, top = min(max(x / width, 0.0), 1.0), min(max(y / height, 0.0), 1.0)
         regions.append(Region(each["category_id"], left, top, min(wide / width, 1 - left), min(high / height, 1 - top)))
-    return LabelledImage(image["sha256"], image["file_name"], tuple(regions))
+    once = tuple(dict.fromkeys(regions))  # the same box twice is one to the service, so it could not be counted
+    return LabelledImage(image["sha256"], image["file_name"], once)

@@ -84,6 +84,12 @@ def test_what_the_service_would_not_take_is_set_aside_and_counted(
     assert data.found == 24 == len(data.images) + len(data.set_aside) + data.without_boxes
 
 
+def test_the_same_box_twice_is_one_region(store: Store, dataset: DatasetDocument) -> None:
+    file = altered(store, dataset, {}, 3)
+    (image,) = [each for each in custom_vision_data(store, dataset).images.values() if each.file == file]
+    assert len(image.regions) == 1
+
+
 def test_images_without_boxes_are_left_out_and_counted(store: Store, dataset: DatasetDocument) -> None:
     altered(store, dataset, {}, 0)
     data = custom_vision_data(store, dataset)

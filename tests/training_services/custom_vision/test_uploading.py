@@ -19,6 +19,7 @@ from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.toy_collection import make_images
 from tests.training_services.custom_vision.conftest import account
 from training_services.custom_vision.records import JobRecords
+from training_services.custom_vision.sending import Sender
 from training_services.custom_vision.uploading import Upload, Uploaded
 from training_services.transfer import TransferDamaged
 
@@ -150,7 +151,7 @@ def test_interrupted_it_goes_on_where_it_was(
     uploading: Uploading, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service goes away in the middle, and its lists with it; what had been written down is not sent again."""
-    monkeypatch.setattr("training_services.custom_vision.uploading.AT_ONCE", 1)
+    monkeypatch.setattr("training_services.custom_vision.sending.AT_ONCE", 1)
     monkeypatch.setattr("include.custom_vision_account.PAUSE", 0.01)
     sent_before = counted(broken)
 
@@ -234,11 +235,31 @@ def test_one_bad_box_keeps_no_others_out(uploading: Uploading) -> None:
     assert len(uploaded.stored) == 47
 
 
+def test_boxes_that_the_service_loses_cost_the_image(uploading: Uploading) -> None:
+    """An image is used with all of its boxes or not at all; a copy of a box stands for one that it would not keep."""
+    images = dict(uploading.data.images)
+    bad = sorted(images)[5]
+    images[bad] = images[bad]._replace(regions=images[bad].regions * 2)
+    data = custom_vision_images.CustomVisionData(images, (), 0, uploading.data.names)
+    original = Sender._entry
+
+    def entry(self: Sender, image: Any, encoded: bytes) -> Any:
+        kept = image._replace(regions=image.regions[:1]) if image.sha256 == bad else image
+        return original(self, kept, encoded)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Sender, "_entry", entry)
+        uploaded = uploading.bring(data=data)
+    assert uploaded.refused.keys() == {bad}
+    assert "boxes the service has 1" in uploaded.refused[bad]
+    assert len(uploaded.stored) == len(uploading.there()) == 47
+
+
 def answering(monkeypatch: pytest.MonkeyPatch, statuses: Mapping[str, list[str]]) -> None:
     """Let the service fail with some images, in turn, by these statuses: its own does not fail so."""
-    original = Upload._judged
+    original = Sender._judged
 
-    def judged(self: Upload, batch: Any, results: dict[str, Any]) -> Any:
+    def judged(self: Sender, batch: Any, results: dict[str, Any]) -> Any:
         for sha256, left in statuses.items():
             if sha256 in results and left:
                 status = left.pop(0)
@@ -247,7 +268,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, statuses: Mapping[str, list[str]]
                 results[sha256].status, results[sha256].image = status, None
         return original(self, batch, results)
 
-    monkeypatch.setattr(Upload, "_judged", judged)
+    monkeypatch.setattr(Sender, "_judged", judged)
 
 
 def test_a_failure_of_the_service_is_tried_again_and_not_for_ever(
