@@ -24,9 +24,11 @@ from include.laptop.main_job import BATCH, arguments, main
 from include.laptop.present import complain, say
 from include.laptop.running import alone
 from include.store import Store
+from tests.standins.azure.custom_vision_cloud import custom_vision
 from tests.standins.clouds import CLOUDS, Cloud, NoStandin
 
-REHEARSED = {**CLOUDS, "sagemaker_builtin": CLOUDS["sagemaker"]}  # the cloud of each target
+# The cloud of each target
+REHEARSED = {**CLOUDS, "sagemaker_builtin": CLOUDS["sagemaker"], "custom_vision": custom_vision}
 
 
 def rehearse(given: Sequence[str]) -> int:
