@@ -94,7 +94,7 @@ class Deployment:
             for name in COMPONENTS:
                 if name != "api-server":
                     self.start(name)
-            until(lambda: not self.api.unhealthy() and self.api.dags() >= DAGS | {self.dag}, 240, "a healthy Airflow")
+            until(lambda: not self.api.unhealthy() and self.api.dags() >= DAGS | {self.dag}, 600, "a healthy Airflow")
         except BaseException:
             self.__exit__()
             raise
