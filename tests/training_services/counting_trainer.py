@@ -36,7 +36,9 @@ print("starting at step", step, flush=True)
 while step < told["steps"]:
     time.sleep(0.05)
     step += 1
-    (output / "checkpoints" / "last" / "state.npz").write_text(str(step))
+    unfinished = output / "checkpoints" / "last" / "state.part"
+    unfinished.write_text(str(step))
+    unfinished.replace(unfinished.with_suffix(".npz"))  # whole or not at all: it may be killed at any moment
     with (output / "metrics.jsonl").open("a") as metrics:
         metrics.write(json.dumps({"step": step, "steps": told["steps"], "loss": 1 / step}) + "\\n")
     if stopped:
