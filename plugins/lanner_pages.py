@@ -6,13 +6,15 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from house.addresses import base_path
+
 
 class LannerPages(AirflowPlugin):
     """The labelling page; later ones join it here."""
 
     name = "lanner_pages"
     external_views = [  # noqa: RUF012 -- Airflow's base class declares a list of the instance
-        {"name": "Labelling", "href": "/labelling/", "destination": "nav", "url_route": "labelling"},
+        {"name": "Labelling", "href": f"{base_path()}/labelling/", "destination": "nav", "url_route": "labelling"},
     ]
 
     @property

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
+from house.addresses import framed
 from include.documents import ComparisonDocument
 from include.settings import Settings
 from labelling_jobs.labellers import NOBODY, open_labeller
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from include.labelling.documents import ReviewDocument, RoundDocument
 
 DAG = "assist_labelling"
-PAGE = "/plugin/labelling/labelling/"  # in Airflow's frame; the second part is the page's own address
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def describe(round_: RoundDocument) -> str:
 
 def question(round_: RoundDocument) -> str:
     """What Airflow shows with the required action."""
-    link = f"{PAGE}?round={quote(round_.title, safe='')}"
+    link = framed("labelling", f"/labelling/?round={quote(round_.title, safe='')}")
     return (
         f"[**Open the labelling page**]({link}) to accept, correct and draw boxes. Finishing the round there answers "
         "this question, too. Answered here, what is decided so far is taken, and the other images wait for another "

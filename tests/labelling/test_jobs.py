@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
+from house.addresses import framed
 from include.documents import BatchDocument
 from include.labelling.answers import save_answer
 from include.labelling.documents import Answer, Pool, RoundDocument
@@ -127,6 +128,11 @@ def test_a_labeller_that_nobody_has_is_named_with_those_there_are(settings: Sett
     (lanner / "lanner.yaml").write_text("collections: {pets: {source: x, labelling: {labeller: oracle}}}")
     with pytest.raises(SettingsError, match=r"labelling.labeller: got 'oracle'; there are nobody, registry"):
         open_labeller(load(), "pets")
+
+
+def test_behind_a_proxy_the_question_leads_to_the_page_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://example.org/airflow/")
+    assert framed("labelling", "/labelling/?round=x") == "/airflow/plugin/labelling/airflow/labelling/?round=x"
 
 
 def test_names_are_no_markup_in_airflows_question() -> None:

@@ -198,6 +198,7 @@ def test_airflow_finds_the_page_and_other_components_do_not_pay_for_it(airflow: 
         "__future__",
         "typing",
         "airflow.plugins_manager",
+        "house.addresses",
     }
 
 

@@ -23,6 +23,7 @@ export class Stage {
   }
 
   show(sheet, source) {
+    this.breakOff();
     this.sheet = sheet;
     this.zoom = 1;
     const image = byId("image");
