@@ -16,5 +16,7 @@ def test_says_how_many_boxes_were_drawn_until_it_was_as_good_as_full_annotation(
     text = describe([line("round 1", 0.5, 10, 10), line("round 2", 0.8, 20, 14, 6), full], "raccoon")
     assert "| round 2 | 20 | 20 | 14 | 0 | 6 (100%) | 0 |" in text
     assert "was reached after round 2: 14 boxes drawn by hand, 35% of the 40 that there are to draw;" in text
-    never = describe([line("round 1", 0.5, 10, 10), full], "raccoon")
+    untrained = Line("round 1", Effort(10, BoxTally(drawn=10), true_boxes=10), None)
+    never = describe([untrained, line("round 2", 0.5, 10, 10), full], "raccoon")
+    assert "| – | – |" in never
     assert "No round reached the mAP50 of full annotation, 0.800." in never
