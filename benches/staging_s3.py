@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from benches.measure import Asked, Row, main
 from benches.staging import FILES, LARGE_BYTES, SMALL, SMALL_BYTES, Staged, compare, twice, write_files
 from benches.staging_s3_sides import AWS, BUCKET, account
-from include.aws_account import AwsAccount
+from include.clouds.aws_account import AwsAccount
 from tests.standins.aws.server import aws_standin
 
 SIDES = {"ours": "", "transfer_manager": "boto3's transfer manager", "aws": "aws s3 sync"}

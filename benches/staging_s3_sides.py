@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benches.peak import KIB, peak_memory
 from benches.staging_sides import PREFIX, WORKERS, files, spent_twice
-from include.aws_account import ALL_SERVICES, AwsAccount
+from include.clouds.aws_account import ALL_SERVICES, AwsAccount
 from include.settings import PROJECT
 
 BUCKET, REGION = "lanner-bench", "us-east-1"

@@ -10,7 +10,7 @@ from include import settings
 from include.checks.aws.command import add_aws, check_aws
 from include.checks.google.machines import PRESETS
 from include.checks.google.setup import asked_machines, look, make_missing_buckets, report
-from include.google_project import GoogleCallFailed, GoogleProject
+from include.clouds.google_project import GoogleCallFailed, GoogleProject
 from include.settings import GoogleSettings, Machine
 
 READY, MISSING, WRONG = 0, 1, 2  # exit codes

@@ -11,7 +11,7 @@ import pytest
 
 from include.checks.google.access import PERMISSIONS
 from include.checks.google.machines import VERTEX
-from include.google_project import GoogleProject
+from include.clouds.google_project import GoogleProject
 from tests.standins.google.setup import NUMBER, SERVICES, Project, key_file, serving
 
 ID, BUCKET, EUROPE_BUCKET = "our-project", "our-bucket", "our-bucket-in-europe"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from include import settings
-from include.aws_account import AwsAccount
 from include.checks.aws.instances import ANSWERING, AskedInstance
 from include.checks.aws.setup import ANY_MACHINE, BUILTIN_TARGET, TARGET, asked_instances, look, report
+from include.clouds.aws_account import AwsAccount
 from include.settings import AwsSettings
 
 if TYPE_CHECKING:

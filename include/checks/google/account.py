@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from include.checks.google.access import AGENT_ROLE, JOB_ROLE, home_of
-from include.google_project import GoogleProject
+from include.clouds.google_project import GoogleProject
 
 ENOUGH_ON_BUCKET = frozenset({JOB_ROLE, "roles/storage.objectAdmin", "roles/storage.admin"})
 ENOUGH_OF_AGENT = frozenset({AGENT_ROLE, "roles/aiplatform.serviceAgent"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.google_project import GoogleProject
+from include.clouds.google_project import GoogleProject
 
 
 def describe(project: str, bucket: str, region: str) -> str:

@@ -16,7 +16,7 @@ from include.checks.google.facts import BucketFacts, GoogleFacts
 from include.checks.google.machines import VERTEX, AskedMachine
 from include.checks.google.rules import APIS
 from include.checks.notes import Notes
-from include.google_project import GoogleProject
+from include.clouds.google_project import GoogleProject
 
 AGENTIC = "TRAFFIC_SOURCE_AGENTIC"  # a limit of requests by agents, which we are not
 

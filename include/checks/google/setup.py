@@ -10,7 +10,7 @@ from include.checks.google.gathering import gather
 from include.checks.google.machines import PRESETS, AskedMachine, require_evaluator
 from include.checks.google.rules import RULES
 from include.checks.rule import Finding, check
-from include.google_project import GoogleProject
+from include.clouds.google_project import GoogleProject
 from include.settings import GoogleSettings, Machine
 
 ANY_MACHINE = Machine(preset=next(iter(PRESETS)))

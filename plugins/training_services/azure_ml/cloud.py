@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from include.azure_workspace import AzureCallFailed, AzureWorkspace, QuotaExceeded, StaticToken
+from include.clouds.azure_workspace import AzureCallFailed, AzureWorkspace, QuotaExceeded, StaticToken
 from include.settings import AzureSettings
 from training_services.azure_ml.blobs import BlobContainer
 

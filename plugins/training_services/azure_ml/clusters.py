@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from include.azure_workspace import AzureWorkspace
+from include.clouds.azure_workspace import AzureWorkspace
 from include.settings import AzureSettings
 from training_services.azure_ml.machines import AzureMachine, preset
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from include.azure_workspace import AzureWorkspace
+from include.clouds.azure_workspace import AzureWorkspace
 from training_services.azure_ml.states import WITHOUT_MACHINE
 
 FEW = 4  # jobs, with all their attempts, that are asked for one by one

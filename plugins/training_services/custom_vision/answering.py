@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused
 from include.costs.prices import PriceList
-from include.custom_vision_account import CustomVisionAccount, CustomVisionRefused
 from include.dataset.custom_vision_images import PREDICTION_BYTES, within_limits
 from include.scoring.detections import Detections
 from training_services.custom_vision.records import JobRecords

@@ -13,7 +13,7 @@ whose value Airflow hides in its UI and its logs. Another ``host`` serves rehear
 
 from __future__ import annotations
 
-from include.custom_vision_account import PREDICTIONS_PER_SECOND, CustomVisionAccount, CustomVisionCallFailed
+from include.clouds.custom_vision_account import PREDICTIONS_PER_SECOND, CustomVisionAccount, CustomVisionCallFailed
 from include.settings import CustomVisionSettings
 
 __all__ = ["CustomVisionCallFailed", "CustomVisionCloud"]

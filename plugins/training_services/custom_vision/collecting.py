@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from include.custom_vision_account import CustomVisionAccount, CustomVisionRefused
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused
 from include.dataset.archive import Limits, unpack
 from include.dataset.source import SET_ASIDE
 from include.scoring.custom_vision import LABELS, labels_of

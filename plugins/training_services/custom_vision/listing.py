@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Collection
 from typing import Any
 
-from include.custom_vision_account import CustomVisionAccount, CustomVisionRefused
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused
 from training_services.custom_vision.states import NOT_ASKED_FOR, status_of
 
 

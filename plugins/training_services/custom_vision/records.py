@@ -21,7 +21,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.custom_vision_account import CustomVisionCallFailed
+from include.clouds.custom_vision_account import CustomVisionCallFailed
 from include.documents import Reason, State
 from include.store import Store
 from training_services.job import JobStatus

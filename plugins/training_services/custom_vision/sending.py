@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Any
 
-from include.custom_vision_account import (
+from include.clouds.custom_vision_account import (
     CustomVisionAccount,
     CustomVisionCallFailed,
     CustomVisionRefused,

@@ -18,8 +18,8 @@ from typing import Any
 
 from include.checks.azure.custom_vision import RULES, TIERS, CustomVisionJob
 from include.checks.rule import check
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed, QuotaExceeded
 from include.costs.prices import PriceList, WorkerPool
-from include.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed, QuotaExceeded
 from include.custom_vision_training import DOMAINS, CustomVisionConfiguration
 from include.dataset.custom_vision_images import custom_vision_data
 from include.documents import DatasetDocument, Reason, State

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.checks.azure.custom_vision import TIERS
-from include.custom_vision_account import CustomVisionRefused, QuotaExceeded
+from include.clouds.custom_vision_account import CustomVisionRefused, QuotaExceeded
 from include.custom_vision_training import DOMAINS, EXPORTABLE, TRAINING_TYPES, CustomVisionConfiguration
 from include.dataset.custom_vision_images import CustomVisionData, custom_vision_data
 from include.documents import DatasetDocument, Fault

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from include.custom_vision_account import CustomVisionAccount
+from include.clouds.custom_vision_account import CustomVisionAccount
 from include.dataset.custom_vision_images import CustomVisionData, LabelledImage, batches
 from include.documents import DatasetDocument
 from include.store import Store

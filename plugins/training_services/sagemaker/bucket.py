@@ -24,7 +24,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from include.aws_account import AwsAccount
+from include.clouds.aws_account import AwsAccount
 from include.settings import AwsSettings
 from include.store import Store
 from training_services.inputs import data_folder, label_map_file, shard_files, weights_file

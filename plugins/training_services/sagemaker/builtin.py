@@ -14,12 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from include.aws_account import AwsAccount
 from include.builtin_detector import FILE, INPUT_MODE, hyperparameters
 from include.checks.aws import builtin as aws_builtin
 from include.checks.aws.gathering import look_at_channels
 from include.checks.aws.instances import ANSWERING, BUILTIN_FAMILIES, builtin_image
 from include.checks.rule import check
+from include.clouds.aws_account import AwsAccount
 from include.costs.prices import PriceList, WorkerPool
 from include.dataset.sagemaker_channels import sagemaker_data
 from include.dataset.sagemaker_json import CONTENT_TYPE

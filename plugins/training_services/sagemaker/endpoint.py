@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from include.aws_account import AwsAccount, AwsCallFailed, translated
 from include.checks.aws.machines import Machine
+from include.clouds.aws_account import AwsAccount, AwsCallFailed, translated
 from include.dataset.sagemaker_json import CONTENT_TYPE
 from include.settings import AwsSettings
 from training_services.sagemaker.answers import PredictionFailed, rows_of

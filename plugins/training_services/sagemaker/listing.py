@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.aws_account import AwsAccount
+from include.clouds.aws_account import AwsAccount
 from training_services.sagemaker.states import OVER, RUNNING
 
 PAGE = 100  # jobs, the most that one listing returns

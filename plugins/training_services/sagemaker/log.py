@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from include.aws_account import AwsAccount
+from include.clouds.aws_account import AwsAccount
 from training_services.job import LogPage
 from training_services.sagemaker.listing import common_start
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from include.aws_account import AwsAccount
+from include.clouds.aws_account import AwsAccount
 from include.settings import AwsSettings
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from include.aws_account import AwsAccount, translated
+from include.clouds.aws_account import AwsAccount, translated
 from training_services.sagemaker.endpoint import delete_config, end_endpoint
 from training_services.sagemaker.model import delete_model
 from training_services.sagemaker.service import SageMakerService

@@ -17,7 +17,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from include.aws_account import AwsAccount, translated
+from include.clouds.aws_account import AwsAccount, translated
 from training_services.checksums import ChecksumOf, crc32_of, md5_of, read_again, remembered
 from training_services.transfer import WORKERS, Transfer, TransferDamaged, inside, summed
 
@@ -39,7 +39,7 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class S3Bucket:
-    """One bucket. Errors are those of ``include.aws_account.translated``.
+    """One bucket. Errors are those of ``include.clouds.aws_account.translated``.
 
     Args:
         kms_key: encrypts what is written; empty: as the bucket is set up.

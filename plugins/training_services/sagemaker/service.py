@@ -16,9 +16,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from include.aws_account import AwsAccount, AwsCallFailed, QuotaExceeded
 from include.checks.aws.machines import PRESETS
 from include.checks.aws.setup import asked_instances, look
+from include.clouds.aws_account import AwsAccount, AwsCallFailed, QuotaExceeded
 from include.costs.prices import PriceList
 from include.documents import Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in

@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from include.aws_account import AwsAccount, AwsCallFailed
 from include.checks.aws.instances import ANSWERING
+from include.clouds.aws_account import AwsAccount, AwsCallFailed
 from include.dataset.sagemaker_json import CONTENT_TYPE
 from include.settings import AwsSettings
 from training_services.sagemaker.answers import PredictionFailed, read_answer

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from include.google_project import GoogleCallFailed, GoogleProject
+from include.clouds.google_project import GoogleCallFailed, GoogleProject
 
 __all__ = ["GoogleCallFailed", "GoogleCloud"]
 

@@ -15,7 +15,6 @@ import pytest
 from boto3.session import Session
 from botocore.stub import ANY, Stubber
 
-from include.aws_account import AwsAccount
 from include.checks.aws.access import needed, resources
 from include.checks.aws.builtin import RULES
 from include.checks.aws.builtin_job import BuiltinJob, Channel
@@ -37,6 +36,7 @@ from include.checks.aws.gathering import (
 from include.checks.aws.instances import AskedInstance
 from include.checks.aws.simulation import look_at_actions, principal_of, trusts
 from include.checks.rule import check
+from include.clouds.aws_account import AwsAccount
 from tests.checks.conftest import TRUST
 
 REGION = "eu-west-1"

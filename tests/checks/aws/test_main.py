@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from include.aws_account import AwsAccount
 from include.checks.__main__ import MISSING, READY, WRONG, main
+from include.clouds.aws_account import AwsAccount
 from tests.checks.conftest import TRUST
 
 BUCKET, REGION = "our-bucket", "eu-west-1"

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from include.aws_account import AwsAccount
 from include.checks.__main__ import READY, main
 from include.checks.aws.access import ROLE_ACTIONS, needed, resources
 from include.checks.aws.facts import AwsFacts
 from include.checks.aws.instances import ENDPOINT, AskedInstance
+from include.clouds.aws_account import AwsAccount
 from tests.checks.aws.aws_cli import Call, read
 from training_jobs import smoke
 

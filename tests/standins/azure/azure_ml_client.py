@@ -10,7 +10,7 @@ from typing import Any
 
 from azure.storage.blob import BlobServiceClient
 
-from include.azure_workspace import AzureWorkspace, StaticToken
+from include.clouds.azure_workspace import AzureWorkspace, StaticToken
 from include.laptop.environment import free_port
 from tests.standins.azure import azurite
 from tests.standins.azure.azure_ml_service import TOKEN

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from include.azure_workspace import AzureCallFailed
+from include.clouds.azure_workspace import AzureCallFailed
 from tests.standins.clouds import Cloud, NoStandin, azure
 from tests.standins.proxy_client import control, rule
 from training_jobs.targets import open_service

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.azure_workspace import AzureCallFailed
+from include.clouds.azure_workspace import AzureCallFailed
 from include.documents import State
 from include.store import Store
 from tests.standins.azure.azure_ml_client import AzureMLClient

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from include.azure_workspace import AzureCallFailed
+from include.clouds.azure_workspace import AzureCallFailed
 from include.documents import State
 from training_services.azure_ml.service import AzureMLService
 from training_services.job import JobStatus, TrainingJob

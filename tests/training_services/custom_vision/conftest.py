@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from include.custom_vision_account import CustomVisionAccount
+from include.clouds.custom_vision_account import CustomVisionAccount
 from include.custom_vision_training import CustomVisionConfiguration
 from include.documents import DatasetDocument
 from include.settings import CustomVisionSettings

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed
 from include.custom_vision_training import CustomVisionConfiguration
 from include.documents import DatasetDocument, Reason, State
 from include.settings import CustomVisionSettings
@@ -335,7 +335,7 @@ def test_a_quarter_of_all_calls_fail_and_one_project_trains(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("include.custom_vision_account.PAUSE", 0.02)
+    monkeypatch.setattr("include.clouds.custom_vision_account.PAUSE", 0.02)
     with proxy_standin(tmp_path / "proxy", url) as proxy:
         rule(proxy.url, fault="status", status=503, probability=0.08, seed=1)
         rule(proxy.url, fault="status", status=429, retry_after=0.05, probability=0.08, seed=2)

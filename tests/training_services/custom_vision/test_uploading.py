@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.custom_vision_account import CustomVisionCallFailed
+from include.clouds.custom_vision_account import CustomVisionCallFailed
 from include.custom_vision_training import DOMAINS
 from include.dataset import custom_vision_images
 from include.dataset.custom_vision_images import custom_vision_data
@@ -152,7 +152,7 @@ def test_interrupted_it_goes_on_where_it_was(
 ) -> None:
     """The service goes away in the middle, and its lists with it; what had been written down is not sent again."""
     monkeypatch.setattr("training_services.custom_vision.sending.AT_ONCE", 1)
-    monkeypatch.setattr("include.custom_vision_account.PAUSE", 0.01)
+    monkeypatch.setattr("include.clouds.custom_vision_account.PAUSE", 0.01)
     sent_before = counted(broken)
 
     def away(self: JobRecords, relative: str, content: Any) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from include.clouds.custom_vision_account import CustomVisionAccount
 from include.costs.ledger import Ledger
-from include.custom_vision_account import CustomVisionAccount
 from include.custom_vision_training import CustomVisionConfiguration
 from include.documents import DatasetDocument, PlanDocument, Reason, ResultDocument, State, TrainingSummary
 from include.results import Scores, assemble, folder_of, score_model

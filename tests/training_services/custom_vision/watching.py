@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from include.custom_vision_account import CustomVisionCallFailed
+from include.clouds.custom_vision_account import CustomVisionCallFailed
 from training_services.custom_vision.service import CustomVisionService
 from training_services.job import JobStatus
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from boto3.session import Session
 
-from include.aws_account import ALL_SERVICES, AwsAccount
+from include.clouds.aws_account import ALL_SERVICES, AwsAccount
 from include.settings import AwsSettings
 from include.store import Store
 from tests.standins.aws.sagemaker_client import SageMakerClient, boto3_client, sagemaker_standin, trust

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from include.aws_account import ALL_SERVICES
 from include.builtin_detector import BuiltinConfiguration
+from include.clouds.aws_account import ALL_SERVICES
 from include.costs.ledger import Ledger
 from include.documents import DatasetDocument, PlanDocument, State, TrainingSummary
 from include.results import MXNET, folder_of, history_of, score_model

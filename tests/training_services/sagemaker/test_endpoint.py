@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.aws_account import QuotaExceeded
 from include.checks.aws.access import ACTIONS, ENDPOINT_POLICY
+from include.clouds.aws_account import QuotaExceeded
 from include.costs.budget import OverBudget
 from include.costs.ledger import Kind, Ledger
 from include.documents import DatasetDocument, State

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.aws_account import ALL_SERVICES, AwsCallFailed
+from include.clouds.aws_account import ALL_SERVICES, AwsCallFailed
 from include.documents import State
 from include.store import Store
 from tests.standins.aws.sagemaker_client import SageMakerClient

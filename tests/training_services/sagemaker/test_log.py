@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.aws_account import ALL_SERVICES, AwsAccount
+from include.clouds.aws_account import ALL_SERVICES, AwsAccount
 from tests.standins.aws.server import REGION
 from tests.training_services.sagemaker.conftest import account
 from training_services.sagemaker import log as sagemaker_log

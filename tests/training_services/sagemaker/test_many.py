@@ -11,7 +11,7 @@ import pytest
 from boto3.session import Session
 
 from benches.waiting_sagemaker import NAMESPACE, REGION, Jobs, Service, name_of
-from include.aws_account import ALL_SERVICES, AwsAccount
+from include.clouds.aws_account import ALL_SERVICES, AwsAccount
 from include.documents import State
 from include.settings import AwsSettings
 from include.store import Store

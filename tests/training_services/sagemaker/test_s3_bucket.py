@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from boto3.session import Session
 
-from include.aws_account import ALL_SERVICES, AwsAccount
+from include.clouds.aws_account import ALL_SERVICES, AwsAccount
 from tests.standins.aws.server import REGION, aws_standin
 from training_services import checksums
 from training_services.sagemaker import s3_bucket

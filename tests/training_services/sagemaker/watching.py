@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from include.aws_account import AwsCallFailed
+from include.clouds.aws_account import AwsCallFailed
 from training_services.job import JobStatus, TrainingJob
 from training_services.sagemaker.service import SageMakerService
 

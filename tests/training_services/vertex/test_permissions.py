@@ -17,7 +17,7 @@ from googleapiclient.http import HttpRequest
 from include.checks.google.access import FREE_CALLS, PERMISSIONS
 from include.checks.google.gathering import gather
 from include.checks.google.machines import AskedMachine
-from include.google_project import GoogleProject
+from include.clouds.google_project import GoogleProject
 from tests.checks.conftest import BUCKET, TRAINER, sound
 from tests.standins.google.setup import SERVICES, TOKEN, serving
 from tests.training_services.vertex.watching import ended, running, told, until

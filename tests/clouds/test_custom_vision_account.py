@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from include import custom_vision_account
-from include.custom_vision_account import (
+from include.clouds import custom_vision_account
+from include.clouds.custom_vision_account import (
     CustomVisionAccount,
     CustomVisionCallFailed,
     CustomVisionRefused,

@@ -1,0 +1,1 @@
+"""Clients of the clouds, by the credentials of whoever asks."""
