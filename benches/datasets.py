@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from include.dataset.batch import check_batch
 from include.dataset.build import convert_missing, plan_shards, publish_dataset
@@ -12,13 +12,15 @@ from include.scoring.holdout import HoldOut
 from include.store import Store
 
 
-def build(folder: Path, store: Store, collection: str = "bench", **options: Any) -> DatasetDocument:
+def build(
+    folder: Path, store: Store, collection: str = "bench", *, split: Literal["hash", "given"] = "hash", **options: Any
+) -> DatasetDocument:
     """``python -m include.dataset build``: images checked and hashed, sides assigned, shards and COCO JSON written.
 
     Args:
         options: of ``plan_shards``.
     """
-    check_batch(folder, store=store, collection=collection, key="all")
+    check_batch(folder, store=store, collection=collection, key="all", split=split)
     plan = plan_shards(store, collection=collection, key="all", **options)
     convert_missing(store, plan)
     return store.get(DatasetDocument, publish_dataset(store, plan))

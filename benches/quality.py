@@ -2,7 +2,8 @@
 
 The data set is built and split as ever; each seed is a training of its own by the trainer's command line, and what
 is scored is its exported SavedModel. With some thirty boxes in a hold-out one seed says little, hence the median; the
-split is the same for all seeds, so the median still hangs on which images the hold-out happens to have.
+split is the same for all seeds, so the median still hangs on which images the hold-out happens to have. With
+``--folds`` it does not: each image is held out once, from the training whose seed is the number of its fold.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benches.datasets import build, holdout, lay_out
-from include.documents import ExportFormat
+from benches.folds import lay_out_fold
+from include.documents import DatasetDocument, ExportFormat
 from include.export.formats import export_all
 from include.scoring.evaluation import evaluate
 from include.scoring.holdout import HoldOut
@@ -48,11 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--weights", default="imagenet", help="imagenet, none or a .weights.h5 file (default: imagenet)"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="a training each (default: 1 2 3)")
+    parser.add_argument("--folds", type=int, metavar="N", help="cut each set into N folds; a training holds out each")
     options = parser.parse_args(arguments)
     weights = str(Path(options.weights).resolve()) if options.weights.endswith(".h5") else options.weights
     for folder in options.data:
         with tempfile.TemporaryDirectory(prefix="lanner-quality-") as scratch:
-            measure(folder, weights, options.seeds, Path(scratch))
+            if options.folds:
+                cross_validate(folder, weights, options.folds, Path(scratch))
+            else:
+                measure(folder, weights, options.seeds, Path(scratch))
     return 0
 
 
@@ -60,14 +66,37 @@ def measure(folder: Path, weights: str, seeds: Sequence[int], scratch: Path) -> 
     """Train and score on one folder of images; print a line per seed, and their median."""
     store = Store(scratch / "store")
     dataset = build(folder, store)
-    side = dataset.sides["holdout"]
-    print(f"{folder.name}: hold-out of {side.images} images, {side.boxes} boxes", flush=True)
+    print(f"{folder.name}: {_holdout_size(dataset)}", flush=True)
     data = lay_out(store, dataset, scratch / "data")
     unseen = holdout(store, dataset)
     results = []
     for seed in seeds:
         results.append(train_and_score(data, weights, seed, unseen, scratch / f"seed-{seed}"))
         print(f"  {results[-1]}", flush=True)
+    _print_median(results)
+
+
+def cross_validate(folder: Path, weights: str, folds: int, scratch: Path) -> None:
+    """Train with each fold held out in turn, and score on it; print a line per fold, and their median."""
+    print(f"{folder.name}, {folds} folds:", flush=True)
+    results = []
+    for fold in range(1, folds + 1):
+        own = scratch / f"fold-{fold}"
+        own.mkdir()
+        store = Store(own / "store")
+        dataset = build(lay_out_fold(folder, own / "images", fold, folds), store, split="given")
+        data = lay_out(store, dataset, own / "data")
+        results.append(train_and_score(data, weights, fold, holdout(store, dataset), own))
+        print(f"  {_holdout_size(dataset)}; {results[-1]}", flush=True)
+    _print_median(results)
+
+
+def _holdout_size(dataset: DatasetDocument) -> str:
+    side = dataset.sides["holdout"]
+    return f"hold-out of {side.images} images, {side.boxes} boxes"
+
+
+def _print_median(results: Sequence[Quality]) -> None:
     mAP50, minutes = (statistics.median(getattr(result, name) for result in results) for name in ("mAP50", "minutes"))
     print(f"  median: mAP50 {mAP50:.3f}, {minutes:.1f} min of training", flush=True)
 
