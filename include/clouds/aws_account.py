@@ -10,6 +10,8 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from include.clouds.failures import CallFailed, QuotaExceeded
+
 if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.config import Config
@@ -65,12 +67,8 @@ WRONG = frozenset(
 OVER_QUOTA = "ResourceLimitExceeded"
 
 
-class AwsCallFailed(RuntimeError):
-    """A service could not do what it was asked, for now: it may be asked again."""
-
-
-class QuotaExceeded(AwsCallFailed):
-    """The account has no more of what was asked for: until something ends, or AWS grants more."""
+class AwsCallFailed(CallFailed):
+    """A call to AWS failed."""
 
 
 @dataclass(frozen=True)

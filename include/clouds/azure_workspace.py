@@ -18,6 +18,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from include.clouds.failures import CallFailed, QuotaExceeded
+
 if TYPE_CHECKING:
     from azure.core import PipelineClient
     from azure.core.credentials import AccessToken, TokenCredential
@@ -34,12 +36,8 @@ QUOTA = re.compile(r"quota", re.IGNORECASE)
 THERE = re.compile(r"already exists", re.IGNORECASE)
 
 
-class AzureCallFailed(RuntimeError):
-    """A service could not do what it was asked, for now: it may be asked again."""
-
-
-class QuotaExceeded(AzureCallFailed):
-    """The subscription has no more of what was asked for: until something ends, or Azure grants more."""
+class AzureCallFailed(CallFailed):
+    """A call to Azure Machine Learning failed."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from include.clouds.failures import CallFailed
+
 if TYPE_CHECKING:
     from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
     from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
@@ -43,8 +45,8 @@ OVER_QUOTA = frozenset(
 )
 
 
-class CustomVisionCallFailed(RuntimeError):
-    """The service could not do what it was asked, for now: it may be asked again."""
+class CustomVisionCallFailed(CallFailed):
+    """A call to Custom Vision failed."""
 
 
 class QuotaExceeded(CustomVisionCallFailed):

@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from include.clouds.failures import CallFailed, QuotaExceeded
+
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud.storage import Client
 
 TIMEOUT = 60  # seconds for one call; all of them are short
 READ_RETRIES = 2  # of calls that change nothing; the poller's next beat does the rest
+OVER_QUOTA = "quota metrics exceed quota limits"  # what Vertex AI says; calls that come too fast it answers otherwise
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
-class GoogleCallFailed(RuntimeError):
-    """A service could not do what it was asked, for now: it may be asked again."""
+class GoogleCallFailed(CallFailed):
+    """A call to Google Cloud failed."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class GoogleProject:
                 missing.
             ValueError: the service finds the request wrong.
             FileNotFoundError: there is no such thing.
-            GoogleCallFailed: anything that may go better next time.
+            QuotaExceeded: the project has no more of it.
+            GoogleCallFailed: anything else that may go better next time.
         """
         import httplib2
         from google.auth.exceptions import GoogleAuthError, TransportError
@@ -141,7 +145,9 @@ def _explained(error: Any) -> Exception:
     status = int(error.resp.status)
     kinds: dict[int, type[Exception]] = {400: ValueError, 401: PermissionError, 403: PermissionError}
     kinds[404] = FileNotFoundError
-    return kinds.get(status, GoogleCallFailed)(f"{error.uri} answered {status}: {_message(error)}")
+    message = _message(error)
+    kind = QuotaExceeded if OVER_QUOTA in message else kinds.get(status, GoogleCallFailed)
+    return kind(f"{error.uri} answered {status}: {message}")
 
 
 def _message(error: Any) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 from include.checks.google.machines import require_evaluator
 from include.checks.google.setup import ANY_MACHINE, asked_machines, look
+from include.clouds.failures import QuotaExceeded
 from include.costs.prices import PriceList
 from include.documents import Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
@@ -28,7 +29,7 @@ from include.settings import GoogleSettings, Machine
 from include.store import Store
 from training_services.bucket import claim, download
 from training_services.inputs import data_folder, empty_sides
-from training_services.job import JobHandle, JobStatus, LogPage, TrainingJob
+from training_services.job import JobHandle, JobStatus, LogPage, Refused, TrainingJob
 from training_services.vertex.bucket import VertexBucket, last_checkpointed
 from training_services.vertex.cloud import GoogleCallFailed, GoogleCloud
 from training_services.vertex.listing import NAMESPACE_LABEL, PREFIX_LABEL, VertexListing, region_of
@@ -106,6 +107,7 @@ class VertexService:
         """Find the job of this name or submit it.
 
         Raises:
+            Refused: the project's quota is used up.
             GoogleCallFailed: the service did not answer, or another is submitting this job at this moment.
         """
         if found := self.describe([job.name]):
@@ -114,7 +116,10 @@ class VertexService:
         region = self._region(job)
         self.files_in(region).stage(job)
         request = self.cloud.custom_jobs(region).create(parent=self.jobs.parent(region), body=self._body(job, region))
-        created = self.cloud.call(request, retries=0)  # after a lost answer the next try finds the job by its label
+        try:
+            created = self.cloud.call(request, retries=0)  # after a lost answer the next try finds the job by its label
+        except QuotaExceeded as refused:
+            raise Refused(Reason.QUOTA, str(refused)) from refused
         self.jobs.cancel_twins(job.name)
         return JobHandle(job, status_of(created), submitted=True)
 

@@ -43,6 +43,7 @@ INVALID, DEADLINE, DENIED, EXHAUSTED, INTERNAL, UNAVAILABLE = 3, 4, 7, 8, 13, 14
 EXIT_STATUS = re.compile(r"exited with a non-zero status of (\d+)")
 # Of the trainer; 75: it was told to stop, by whom it cannot say.
 BY_EXIT_STATUS = {2: Reason.BAD_INPUT, 75: Reason.LOST}
+OVERRAN = "ran longer than its timeout"  # the service cancels it then; its words from memory, not verified
 NO_ROOM = ("insufficient", "stockout", "not enough resources", "does not have enough resources")
 
 
@@ -59,9 +60,12 @@ def status_of(job: Mapping[str, Any], cancelled: Reason | None = None, progress:
     error = job.get("error", {})
     message = error.get("message", "")
     reason = None
-    if state is State.CANCELLED:
+    if state is State.CANCELLED and not cancelled and OVERRAN in message:
+        state, reason = State.FAILED, Reason.TIMEOUT
+    elif state is State.CANCELLED:
         reason = cancelled or Reason.USER
-        message = message or ("cancelled" if cancelled else "cancelled by someone else (console, gcloud)")
+        words = "cancelled" if cancelled else "cancelled by someone else (console, gcloud)"
+        message = f"{words}: {message}" if message else words
     elif state is State.FAILED:
         reason = Reason.TIMEOUT if service_state == "JOB_STATE_EXPIRED" else reason_of(error.get("code", 0), message)
     elif service_state == "JOB_STATE_PAUSED":

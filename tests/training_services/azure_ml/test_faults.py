@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from include.clouds.azure_workspace import AzureCallFailed
 from include.documents import State
 from include.store import Store
 from tests.standins.azure.azure_ml_client import AzureMLClient
 from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.training_services.azure_ml.conftest import cloud
-from tests.training_services.azure_ml.watching import ended, until
+from tests.training_services.watching import again_and_again, ended, until
 from training_services.azure_ml.service import AzureMLService
 from training_services.job import TrainingJob
-
-TRIES = 8  # Airflow's of a task, more or less
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +34,6 @@ def broken(service: AzureMLService, proxies: dict[str, str], store: Store) -> It
     yield AzureMLService(cloud(proxies), service.settings, store, namespace=service.namespace)
     for url in proxies.values():
         control(url, "rules", method="DELETE")
-
-
-def again_and_again(call: Any, *arguments: Any) -> Any:
-    """As Airflow tries a task: again after what may go better next time."""
-    for _ in range(TRIES):
-        try:
-            return call(*arguments)
-        except AzureCallFailed:
-            continue
-    return call(*arguments)
 
 
 def test_a_lost_answer_to_the_submission_leaves_one_job(

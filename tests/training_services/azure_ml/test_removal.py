@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from include.store import Store
 from tests.standins.azure.azure_ml_client import AzureMLClient
-from tests.training_services.azure_ml.watching import told, training, until
+from tests.training_services.watching import running, told, until
 from training_services.azure_ml.removal import remove_everything
 from training_services.azure_ml.service import AzureMLService
 from training_services.job import TrainingJob
@@ -23,7 +23,7 @@ def test_jobs_are_cancelled_and_deleted_and_blobs_too(
     service.find_or_submit(told(job, steps=10_000))
     standin.control("next", {"hold": "Preparing"})
     service.find_or_submit(replace(job, attempt=2))
-    until(service, job.name, training)
+    until(service, job.name, running)
     assert remove_everything(service).startswith("2 jobs, and ")
     assert service.jobs.all() == []
     assert service.describe([job.name]) == {}

@@ -1,135 +1,65 @@
-"""What every target can do, on Azure Machine Learning."""
+"""What every target can do, and what is its own, on Azure Machine Learning."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
-
-import pytest
 
 from include.documents import Reason, State
 from include.store import Store
 from tests.standins.azure.azure_ml_client import AzureMLClient
-from tests.training_services.azure_ml.watching import ended, told, training, until
+from tests.training_services.contract import RefusingContract
+from tests.training_services.watching import ended, running, told, until
 from training_services.azure_ml.service import AzureMLService
-from training_services.job import Refused, TrainingJob, pursue
+from training_services.job import TrainingJob
 
 
-def test_trains_and_hands_over_what_was_written(
-    service: AzureMLService, job: TrainingJob, store: Store, standin: AzureMLClient, tmp_path: Path
+class TestContract(RefusingContract):
+    console = "https://ml.azure.com/runs/"
+    forbidden = r"does not have authorization to perform action .*jobs/write"
+    quota_fault = "refused"
+
+    def active(self, standin: AzureMLClient, service: AzureMLService, job: TrainingJob) -> list[str]:
+        return [each["name"] for each in service.jobs.all()]
+
+    def sent(self, service: AzureMLService) -> Iterable[str]:
+        return [each.name for each in service.files.container.blobs(service.files.path(""))]
+
+    def stop_by_hand(self, standin: AzureMLClient, name: str) -> None:
+        standin.workspace.post(f"jobs/{name}/cancel")
+
+    def refuse_room(self, standin: AzureMLClient, service: AzureMLService) -> None:
+        """It would wait in its cluster's queue without end."""
+        super().refuse_room(standin, service)
+        service.settings = service.settings.model_copy(update={"queue_minutes": 0.001})
+
+    def assert_on_second_machine(self, standin: AzureMLClient, service: AzureMLService, name: str) -> None:
+        assert standin.get(name)["properties"]["computeId"].endswith("/computes/lanner-cpu-spot")
+
+
+def test_starting_weights_are_beside_the_data_and_the_configuration_names_them(
+    service: AzureMLService, job: TrainingJob, store: Store, standin: AzureMLClient
 ) -> None:
-    assert service.check(job) == []
-    weights = store.write("toy/weights/abc.weights.h5", b"weights")
-    asked = told(job, weights=weights)
-    handle = service.find_or_submit(asked)
-    assert (handle.submitted, handle.status.state, handle.status.owner) == (True, State.PENDING, job.owner)
-    status = until(service, job.name, ended)
-    assert status.state is State.SUCCEEDED, (status, standin.lines(job.name))
-    assert status.owner == job.owner
-    assert status.seconds is not None
-    assert (status.console_url or "").startswith(f"https://ml.azure.com/runs/{job.name}?wsid=/subscriptions/")
-    model = service.collect(job.name, tmp_path / "model")
-    assert (model / "metrics.jsonl").read_text().count("loss") == 2
-    assert not (model / "checkpoints" / "last").exists(), "only a resumption needs it"
-
-    again = service.find_or_submit(replace(asked, owner="another run"))
-    assert (again.submitted, again.status.owner) == (False, job.owner)
-
-    page = service.log_pages({job.name: 0, "never-was-a1": 0})
-    assert page[job.name].lines == ("starting at step 0", "done")
-    assert page["never-was-a1"].lines == ()
-    assert service.log_pages({job.name: page[job.name].cursor})[job.name].lines == ()
-
+    asked = told(job, weights=store.write("toy/weights/abc.weights.h5", b"weights"))
+    service.find_or_submit(asked)
+    assert until(service, job.name, ended).state is State.SUCCEEDED
     seen = [each for each in standin.control("access")["objects"] if each["job"] == job.name]
-    hashes = {each["sha256"] for each in seen}
-    assert hashlib.sha256(store.read("toy/shards/train/1.tfrecord")).hexdigest() in hashes
-    assert hashlib.sha256(store.read("toy/shards/holdout/1.tfrecord")).hexdigest() not in hashes
     assert f"{service.settings.prefix}/weights/abc/abc.weights.h5" in {each["name"] for each in seen}
     configuration = next(each for each in seen if each["name"].endswith("/configuration.json"))
     sent = standin.blobs.download_blob(configuration["name"]).readall()
     assert b'"azureml-input://weights/abc.weights.h5"' in sent
 
-    told_of: list[str] = []
-    service.files.stage(asked, told_of.append)
-    assert len(told_of) == 1, "nothing is sent twice"
-    assert "0 files" in told_of[0]
 
-
-def test_submitted_by_several_at_the_same_moment_it_is_one_job(
-    service: AzureMLService, job: TrainingJob, standin: AzureMLClient
-) -> None:
-    standin.control("next", {"hold": "Preparing"})
-
-    def submit(number: int) -> bool:
-        return service.find_or_submit(replace(job, owner=f"run {number}")).submitted
-
-    with ThreadPoolExecutor(4) as pool:
-        submitted = list(pool.map(submit, range(4)))
-    assert sum(submitted) == 1
-    assert [each["name"] for each in service.jobs.all()] == [job.name]
-    service.cancel(job.name, Reason.USER)
-    assert until(service, job.name, ended).state is State.CANCELLED
-
-
-def test_cancelled_it_stops_and_says_why(service: AzureMLService, job: TrainingJob) -> None:
-    service.find_or_submit(told(job, steps=10_000))
-    until(service, job.name, training)
-    service.cancel(job.name, Reason.BUDGET)
-    status = service.describe([job.name])[job.name]
-    assert (status.state, status.reason) == (State.CANCELLED, Reason.BUDGET)
-    service.cancel(job.name, Reason.USER)  # again does nothing
-    assert until(service, job.name, ended).reason is Reason.BUDGET
-    service.cancel("never-was-a1", Reason.USER)
-
-
-def test_cancelled_by_another_it_is_cancelled_by_a_user(
-    service: AzureMLService, job: TrainingJob, standin: AzureMLClient
-) -> None:
-    standin.control("next", {"hold": "Preparing"})
-    service.find_or_submit(job)
-    standin.workspace.post(f"jobs/{job.name}/cancel")
-    status = until(service, job.name, ended)
-    assert (status.state, status.reason) == (State.CANCELLED, Reason.USER)
-    assert "someone else" in status.message
-
-
-def test_the_trainers_own_words_are_the_reason(service: AzureMLService, job: TrainingJob, tmp_path: Path) -> None:
-    service.find_or_submit(told(job, how=2, reason="BAD_INPUT"))
-    status = until(service, job.name, ended)
-    assert (status.state, status.reason, status.message) == (State.FAILED, Reason.BAD_INPUT, "as told")
-    assert status.progress["step"] == 2
-    written = service.collect(job.name, tmp_path / "written")
-    assert (written / "metrics.jsonl").exists(), "there is no model, and yet something to look at"
-
-
-def test_its_own_limit_ends_it(service: AzureMLService, job: TrainingJob) -> None:
-    service.find_or_submit(replace(told(job, steps=10_000), max_seconds=1.5))
-    status = until(service, job.name, ended)
-    assert (status.state, status.reason) == (State.FAILED, Reason.TIMEOUT)
-    assert "not done after 2 s" in status.message
-
-
-def test_without_a_machine_it_is_given_up_and_the_next_is_tried(
+def test_what_waits_too_long_for_a_machine_says_where(
     service: AzureMLService, job: TrainingJob, standin: AzureMLClient
 ) -> None:
     service.settings = service.settings.model_copy(update={"queue_minutes": 0.001})
-    asked = replace(told(job, steps=3), machines=[{"preset": "t4"}, {"preset": "cpu", "spot": True}])
     standin.control("next", {"fault": "capacity"})
-    first = pursue(service, asked, insist=True)
-    status = until(service, first.job.name, ended)
-    assert (status.state, status.reason) == (State.FAILED, Reason.CAPACITY), status
+    service.find_or_submit(replace(job, machines=[{"preset": "t4"}]))
+    status = until(service, job.name, ended)
     assert "no machine of cluster lanner-t4 after 0.001 min in its queue: AllocationFailed" in status.message
-    service.settings = service.settings.model_copy(update={"queue_minutes": 30.0})
-    second = pursue(service, asked, insist=False)
-    assert (second.submitted, second.job.attempt) == (True, 2)
-    properties = standin.get(second.job.name)["properties"]
-    assert properties["computeId"].endswith("/computes/lanner-cpu-spot")
-    assert until(service, second.job.name, ended).state is State.SUCCEEDED
-    assert not pursue(service, asked, insist=True).submitted
 
 
 def test_a_cluster_that_is_full_is_waited_for(
@@ -139,7 +69,7 @@ def test_a_cluster_that_is_full_is_waited_for(
     only = [{"preset": "a10"}]
     first = replace(told(job, steps=10_000), machines=only)
     service.find_or_submit(first)
-    until(service, first.name, training)
+    until(service, first.name, running)
     second = replace(job, prefix=f"{job.prefix}0", machines=only)
     service.find_or_submit(second)
     standin.reaches(second.name, {"Queued"})
@@ -158,22 +88,6 @@ def test_a_cluster_that_may_not_grow_is_told_apart(
     service.find_or_submit(job)
     status = until(service, job.name, ended)
     assert (status.state, status.reason) == (State.FAILED, Reason.QUOTA), status
-
-
-def test_a_lost_job_goes_on_from_its_checkpoint(
-    service: AzureMLService, job: TrainingJob, standin: AzureMLClient
-) -> None:
-    first = pursue(service, told(job, steps=10_000), insist=True)
-    written = f"jobs/{first.job.name}/output/metrics.jsonl"
-    until(service, first.job.name, lambda _: bool(service.files.read(written)))
-    standin.control("strike", {"job": first.job.name, "fault": "internal"})
-    status = until(service, first.job.name, ended)
-    assert (status.state, status.reason) == (State.FAILED, Reason.LOST), status
-    second = pursue(service, told(job, steps=status.progress["step"] + 5), insist=False)
-    assert until(service, second.job.name, ended).state is State.SUCCEEDED
-    lines = service.log_pages({second.job.name: 0})[second.job.name].lines
-    assert "starting at step 0" not in lines
-    assert [line for line in lines if line.startswith("starting at step ")]
 
 
 def test_two_workers_are_one_job_with_two_logs(
@@ -202,20 +116,6 @@ def test_an_image_of_ones_own_holds_the_trainer(
     name = properties["environmentId"].removeprefix(f"{standin.workspace.id}/")
     assert standin.workspace.get(name)["properties"]["image"] == "ours.azurecr.io/trainer:1"
     service.cancel(job.name)
-
-
-def test_a_used_up_quota_is_the_reason(service: AzureMLService, job: TrainingJob, standin: AzureMLClient) -> None:
-    standin.control("next", {"fault": "refused"})
-    with pytest.raises(Refused, match="QuotaExceeded") as refused:
-        service.find_or_submit(job)
-    assert refused.value.reason is Reason.QUOTA
-    assert service.describe([job.name]) == {}
-
-
-def test_a_missing_permission_is_told_apart(service: AzureMLService, job: TrainingJob, standin: AzureMLClient) -> None:
-    standin.control("next", {"fault": "permission"})
-    with pytest.raises(PermissionError, match=r"does not have authorization to perform action .*jobs/write"):
-        service.find_or_submit(job)
 
 
 def test_what_is_wrong_is_said_before_anything_is_sent(service: AzureMLService, job: TrainingJob) -> None:

@@ -21,7 +21,7 @@ from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.toy_collection import make_images
 from tests.toy_dataset import put_dataset
 from tests.training_services.custom_vision.conftest import QUICK, account
-from tests.training_services.custom_vision.watching import ended, until
+from tests.training_services.watching import ended, until
 from training_services.custom_vision.records import JobRecords, read_results, write_result
 from training_services.custom_vision.removal import remove_everything
 from training_services.custom_vision.service import CustomVisionService

@@ -23,7 +23,7 @@ from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.toy_collection import make_images
 from tests.toy_dataset import put_dataset
 from tests.training_services.custom_vision.conftest import account
-from tests.training_services.custom_vision.watching import ended, until
+from tests.training_services.watching import ended, until
 from training_jobs import predicting
 from training_services.custom_vision import answering
 from training_services.custom_vision.answering import PredictionFailed

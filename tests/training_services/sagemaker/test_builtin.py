@@ -26,7 +26,7 @@ from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.toy_collection import ToyImage, make_images
 from tests.toy_dataset import put_dataset
 from tests.training_services.sagemaker.conftest import account
-from tests.training_services.sagemaker.watching import ended, until
+from tests.training_services.watching import ended, until
 from training_jobs import predicting
 from training_jobs.serving import Trial
 from training_jobs.targets import open_service

@@ -17,7 +17,7 @@ from tests.standins.aws.sagemaker_client import SageMakerClient
 from tests.toy_collection import make_images
 from tests.toy_dataset import put_dataset
 from tests.training_services.sagemaker.conftest import BUCKET, account
-from tests.training_services.sagemaker.watching import ended, until
+from tests.training_services.watching import ended, until
 from training_services.job import TrainingJob
 from training_services.sagemaker.builtin import SageMakerBuiltinService
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from include.clouds.aws_account import ALL_SERVICES, AwsCallFailed
+from include.clouds.aws_account import ALL_SERVICES
 from include.documents import State
 from include.store import Store
 from tests.standins.aws.sagemaker_client import SageMakerClient
 from tests.standins.proxy_client import control, proxy_standin, rule
 from tests.training_services.sagemaker.conftest import account
-from tests.training_services.sagemaker.watching import ended, told, until
+from tests.training_services.watching import again_and_again, ended, told, until
 from training_services.job import TrainingJob
 from training_services.sagemaker.service import SageMakerService
-
-TRIES = 8  # Airflow's of a task, more or less
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +35,6 @@ def broken(service: SageMakerService, proxies: dict[str, str], store: Store) -> 
     yield SageMakerService(account(proxies), service.settings, store, namespace=service.namespace)
     for url in proxies.values():
         control(url, "rules", method="DELETE")
-
-
-def again_and_again(call: Any, *arguments: Any) -> Any:
-    """As Airflow tries a task: again after what may go better next time."""
-    for _ in range(TRIES):
-        try:
-            return call(*arguments)
-        except AwsCallFailed:
-            continue
-    return call(*arguments)
 
 
 def test_a_lost_answer_to_the_submission_leaves_one_job(

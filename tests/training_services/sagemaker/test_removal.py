@@ -7,7 +7,8 @@ from dataclasses import replace
 from include.checks.aws.instances import builtin_image
 from include.store import Store
 from tests.standins.aws.sagemaker_client import SageMakerClient
-from tests.training_services.sagemaker.watching import ended, told, training, until
+from tests.training_services.sagemaker.watching import trains
+from tests.training_services.watching import ended, told, until
 from training_services.job import TrainingJob
 from training_services.sagemaker.endpoint import Endpoint
 from training_services.sagemaker.removal import remove_everything
@@ -37,7 +38,7 @@ def test_jobs_are_stopped_and_deleted_and_objects_too(
     other.find_or_submit(others)
     service.find_or_submit(told(job, steps=10_000))
     service.find_or_submit(replace(job, attempt=2))
-    until(service, job.name, training)
+    until(service, job.name, trains)
     until(service, replace(job, attempt=2).name, ended)
     until(other, others.name, ended)
     assert remove_everything(service).startswith("2 jobs, and ")

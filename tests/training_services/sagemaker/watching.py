@@ -1,37 +1,10 @@
-"""Waiting for jobs, and what is asked of them."""
+"""What a job's status says."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
-
-from include.clouds.aws_account import AwsCallFailed
-from training_services.job import JobStatus, TrainingJob
-from training_services.sagemaker.service import SageMakerService
+from training_services.job import JobStatus
 
 
-def told(job: TrainingJob, **configuration: Any) -> TrainingJob:
-    return replace(job, configuration={**job.configuration, **configuration})
-
-
-def until(service: SageMakerService, name: str, true: Callable[[JobStatus], bool], seconds: float = 60.0) -> JobStatus:
-    """A job's status once something is true of it; a call that fails is a missed beat, as it is to the poller."""
-    deadline = time.monotonic() + seconds
-    status = None
-    while status is None or not true(status):
-        assert time.monotonic() < deadline, f"still {status}"
-        time.sleep(0.1)
-        with contextlib.suppress(AwsCallFailed):
-            status = service.describe([name])[name]
-    return status
-
-
-def ended(status: JobStatus) -> bool:
-    return not status.active
-
-
-def training(status: JobStatus) -> bool:
+def trains(status: JobStatus) -> bool:
+    """Does its trainer run? It is in progress while its data is brought, too."""
     return status.message.startswith("Training:")

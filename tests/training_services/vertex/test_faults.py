@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -15,13 +14,11 @@ from tests.standins.google.vertex import PROJECT_ID
 from tests.standins.google.vertex_client import VertexClient
 from tests.standins.google.vertex_status import CANCELLING, ENDED
 from tests.standins.proxy_client import control, proxy_standin, rule
-from tests.training_services.vertex.watching import ended, told, until
+from tests.training_services.watching import again_and_again, ended, told, until
 from training_services.job import TrainingJob
-from training_services.vertex.cloud import GoogleCallFailed, GoogleCloud
+from training_services.vertex.cloud import GoogleCloud
 from training_services.vertex.service import VertexService
 from training_services.vertex.states import LABEL
-
-TRIES = 8  # Airflow's of a task, more or less
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +36,6 @@ def broken(service: VertexService, proxies: dict[str, str], store: Store) -> Ite
     yield VertexService(cloud, service.settings, store, namespace=service.namespace)
     for url in set(proxies.values()):
         control(url, "rules", method="DELETE")
-
-
-def again_and_again(call: Any, *arguments: Any) -> Any:
-    """As Airflow tries a task: again after what may go better next time."""
-    for _ in range(TRIES):
-        try:
-            return call(*arguments)
-        except GoogleCallFailed:
-            continue
-    return call(*arguments)
 
 
 def active(standin: VertexClient, job: TrainingJob) -> list[str]:

@@ -16,7 +16,7 @@ from include.store import Store
 from tests.standins.google.filter import parse
 from tests.standins.google.vertex_client import VertexClient
 from tests.standins.google.vertex_logs import LONGEST_FILTER
-from tests.training_services.vertex.watching import running, told, until
+from tests.training_services.watching import running, told, until
 from training_services.job import TrainingJob
 from training_services.vertex.cloud import GoogleCloud
 from training_services.vertex.log import _filter, _shares

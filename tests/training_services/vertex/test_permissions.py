@@ -20,7 +20,7 @@ from include.checks.google.machines import AskedMachine
 from include.clouds.google_project import GoogleProject
 from tests.checks.conftest import BUCKET, TRAINER, sound
 from tests.standins.google.setup import SERVICES, TOKEN, serving
-from tests.training_services.vertex.watching import ended, running, told, until
+from tests.training_services.watching import ended, running, told, until
 from training_services.job import TrainingJob
 from training_services.vertex.service import VertexService
 

@@ -16,7 +16,7 @@ from tests.standins.google.gcs_regions import regions_standin
 from tests.standins.google.vertex import PROJECT_ID
 from tests.standins.google.vertex_client import VertexClient
 from tests.training_services.vertex.conftest import BUCKET, EUROPE, EUROPE_BUCKET
-from tests.training_services.vertex.watching import ended, running, told, until
+from tests.training_services.watching import ended, running, told, until
 from training_services.bucket import claim
 from training_services.job import TrainingJob, pursue
 from training_services.vertex.bucket import VertexBucket, last_checkpointed

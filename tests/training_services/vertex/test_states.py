@@ -90,6 +90,13 @@ def test_who_cancelled() -> None:
     assert "someone else" in by_others.message
 
 
+def test_a_job_that_the_service_cancelled_for_its_limit_ran_too_long() -> None:
+    """Not a user's doing, as its state has it."""
+    words = "The job ran longer than its timeout of 60 s and was cancelled."
+    overran = status_of(custom_job(state="JOB_STATE_CANCELLED", error={"code": 1, "message": words}))
+    assert (overran.state, overran.reason, overran.message) == (State.FAILED, Reason.TIMEOUT, words)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_makes_worker_pools(name: str) -> None:
     machine = preset(name)
