@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from include import settings
 from include.checks.aws.instances import ANSWERING, AskedInstance
 from include.checks.aws.setup import ANY_MACHINE, BUILTIN_TARGET, TARGET, asked_instances, look, report
+from include.checks.command import add_endpoint, endpoints_of, exit_code
 from include.clouds.aws_account import AwsAccount
 from include.settings import AwsSettings
 
 if TYPE_CHECKING:
-    Clouds = argparse._SubParsersAction[argparse.ArgumentParser]
+    from include.checks.command import Clouds
 
 
-def add_aws(clouds: Clouds) -> argparse.ArgumentParser:
+def add_aws(clouds: Clouds) -> None:
     aws = clouds.add_parser(
         "aws",
         help="identity, role, bucket, permissions, machines and quota for SageMaker",
@@ -38,19 +38,16 @@ def add_aws(clouds: Clouds) -> argparse.ArgumentParser:
     )
     aws.add_argument("--spot", action="store_true", help="of --instance: may be taken away, has a quota of its own")
     aws.add_argument("--builtin", action="store_true", help="of --instance: for SageMaker's own object detection")
-    aws.add_argument(
-        "--endpoint",
-        action="append",
-        default=[],
-        metavar="SERVICE=URL",
-        help="where a service (s3, iam, sts, sagemaker, service-quotas, ec2 …; all: every other) answers instead of "
-        "AWS's own, for rehearsals and private networks; again for more. The others are not asked then",
+    add_endpoint(
+        aws,
+        "where a service (s3, iam, sts, sagemaker, service-quotas, ec2 …; all: every other) answers instead of AWS's "
+        "own, for rehearsals and private networks; again for more. The others are not asked then",
     )
-    return aws
+    aws.set_defaults(run=check_aws)
 
 
-def check_aws(options: argparse.Namespace, pair: Callable[[str], tuple[str, str]]) -> tuple[str, bool, bool]:
-    """What to print; whether anything could be looked at; whether something is missing."""
+def check_aws(options: argparse.Namespace) -> int:
+    """Look, and print what is missing. Returns an exit code."""
     current = settings.load()
     fields: dict[str, Any] = current.aws.model_dump() if current.aws else {}
     given = {name: getattr(options, name) for name in ("bucket", "region", "role")}
@@ -68,7 +65,8 @@ def check_aws(options: argparse.Namespace, pair: Callable[[str], tuple[str, str]
     if not instances:
         instances = asked_instances(current.machines(TARGET))
         instances += asked_instances(current.machines(BUILTIN_TARGET), builtin=True)
-    endpoints = {service if service != "all" else "": url for service, url in map(pair, options.endpoint)}
+    endpoints = {service if service != "all" else "": url for service, url in endpoints_of(options).items()}
     account = AwsAccount.of_environment(aws.region, endpoints)
     facts, findings = look(account, aws, instances or asked_instances([ANY_MACHINE]), current.namespace)
-    return report(facts, findings), facts.anything_known, bool(findings)
+    print(report(facts, findings))
+    return exit_code(findings, anything_known=facts.anything_known)
