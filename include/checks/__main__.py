@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from include.checks.aws.command import add_aws
+from include.checks.azure.command import add_azure
 from include.checks.command import MISSING, READY, WRONG
 from include.checks.google.command import add_google
 from include.clouds.google_project import GoogleCallFailed
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     clouds = parser.add_subparsers(metavar="CLOUD", required=True)
     add_google(clouds)
     add_aws(clouds)
+    add_azure(clouds)
     return parser
 
 

@@ -1,8 +1,7 @@
 """Calls to one workspace of Azure Machine Learning, by the credentials of whoever asks.
 
-Over REST, by Azure's own pipeline (``azure-core``), which costs 0.2 CPU seconds to import: the newest release of
-``azure-mgmt-machinelearningservices`` that is no preview speaks an API of 2020, without jobs. What is called, and how,
-is from Azure's published description:
+The newest release of ``azure-mgmt-machinelearningservices`` that is no preview speaks an API of 2020, without jobs.
+What is called, and how, is from Azure's published description:
 https://github.com/Azure/azure-rest-api-specs/tree/main/specification/machinelearningservices/resource-manager
 and, for how a job went, the run history as ``azure-ai-ml`` asks it:
 https://github.com/Azure/azure-sdk-for-python/tree/main/sdk/ml/azure-ai-ml/azure/ai/ml/_restclient/runhistory
@@ -10,68 +9,30 @@ https://github.com/Azure/azure-sdk-for-python/tree/main/sdk/ml/azure-ai-ml/azure
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
 
-from include.clouds.failures import CallFailed, QuotaExceeded
-
-if TYPE_CHECKING:
-    from azure.core import PipelineClient
-    from azure.core.credentials import AccessToken, TokenCredential
+from include.clouds.azure_management import AzureManagement
 
 API_VERSION = "2024-10-01"
-MANAGEMENT, HISTORY = "management", "history"  # keys of endpoints
-CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
-RETRIES = 3  # of one call that may be repeated: after a 429, a 5xx or a broken connection
-BACKOFF = 0.5  # seconds, doubled each time
-MOST_PAGES = 1000
-SHOWN_CHARACTERS = 500  # of an answer that is no JSON
-LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-QUOTA = re.compile(r"quota", re.IGNORECASE)
-THERE = re.compile(r"already exists", re.IGNORECASE)
-
-
-class AzureCallFailed(CallFailed):
-    """A call to Azure Machine Learning failed."""
+HISTORY = "history"  # key of an endpoint
 
 
 @dataclass(frozen=True)
-class StaticToken:
-    """A credential that is one token, whatever is asked for: for rehearsals."""
-
-    token: str = field(repr=False)
-
-    def get_token(self, *_: str, **__: Any) -> AccessToken:
-        import time
-
-        from azure.core.credentials import AccessToken
-
-        return AccessToken(self.token, int(time.time()) + 3600)
-
-
-@dataclass(frozen=True)
-class AzureWorkspace:
+class AzureWorkspace(AzureManagement):
     """One workspace. Safe to use from several threads.
 
     Args:
-        credential: of the caller.
-        subscription, resource_group, name: of the workspace.
+        resource_group, name: of the workspace.
         region: in which it is.
-        endpoints: URL by service ("management", "history"), where they are not those of Azure's public cloud: for
-            rehearsals, other clouds and private networks. Where there are any, a service without one is not asked.
+        endpoints: URL by service ("management", "history"); see ``AzureManagement``.
     """
 
-    credential: TokenCredential
-    subscription: str
     resource_group: str
     name: str
     region: str
-    endpoints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -101,12 +62,7 @@ class AzureWorkspace:
 
     def pages(self, path: str, **query: str) -> Iterator[list[dict[str, Any]]]:
         """A list of resources below the workspace, page by page."""
-        answer = self.get(path, **query)
-        for _ in range(MOST_PAGES):
-            yield list(answer.get("value", ()))
-            if not (more := answer.get("nextLink")):
-                return
-            answer = self.call("GET", *self._own_path(more))
+        return self.listed(self._below(path), query)
 
     def details(self, job: str) -> dict[str, Any]:
         """How a job went, as the run history has it: times, error, the addresses of its logs."""
@@ -116,140 +72,14 @@ class AzureWorkspace:
     def call(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Ask Azure's management.
-
-        Raises:
-            PermissionError: the credentials may not do this, or there are none; the service's words name what is
-                missing.
-            ValueError: the service finds the request wrong.
-            FileNotFoundError: there is no such thing.
-            FileExistsError: there is another one of this name.
-        EOFError: a part was asked for of something that is not so large.
-            QuotaExceeded: the subscription has no more of it.
-            AzureCallFailed: anything that may go better next time.
-        """
-        return self._run(MANAGEMENT, method, path, {"api-version": API_VERSION, **(query or {})}, body)
+        """Ask Azure's management, in Azure Machine Learning's version unless the query names another."""
+        return super().call(method, path, {"api-version": API_VERSION, **(query or {})}, body)
 
     def _below(self, path: str) -> str:
         return f"{self.id}/{path}" if path else self.id
 
-    def _own_path(self, link: str) -> tuple[str, dict[str, str]]:
-        """Path and query of a link that the service gave. The token goes to no other host.
+    def _usual(self, service: str) -> str:
+        return f"https://{self.region}.api.azureml.ms" if service == HISTORY else super()._usual(service)
 
-        Raises:
-            ValueError: it leads elsewhere.
-        """
-        from urllib.parse import parse_qsl
-
-        parts = urlsplit(link)
-        here = urlsplit(self._endpoint(MANAGEMENT))
-        if (parts.scheme, parts.netloc) != (here.scheme, here.netloc):
-            raise ValueError(f"The list goes on at {parts.scheme}://{parts.netloc}, expected {here.netloc}: not asked.")
-        return parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
-
-    def _endpoint(self, service: str) -> str:
-        if service in self.endpoints:
-            return self.endpoints[service].rstrip("/")
-        if self.endpoints:
-            raise LookupError(f"other endpoints than Azure's are named, and none for {service}")
-        usual = {MANAGEMENT: "https://management.azure.com", HISTORY: f"https://{self.region}.api.azureml.ms"}
-        return usual[service]
-
-    @cached_property
-    def _client(self) -> PipelineClient[Any, Any]:
-        from azure.core import PipelineClient
-        from azure.core.pipeline import policies
-        from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
-
-        retries = policies.RetryPolicy(
-            retry_total=RETRIES, retry_status=RETRIES, retry_backoff_factor=BACKOFF, retry_backoff_max=READ_TIMEOUT
-        )
-        token = ARMChallengeAuthenticationPolicy(self.credential, f"{self._endpoint(MANAGEMENT)}/.default")
-        agent = policies.UserAgentPolicy(base_user_agent="lanner")
-        return PipelineClient(self._endpoint(MANAGEMENT), policies=[policies.RequestIdPolicy(), agent, retries, token])
-
-    def _run(
-        self,
-        service: str,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
-    ) -> dict[str, Any]:
-        from azure.core.rest import HttpRequest
-
-        what = f"{method} {path.removeprefix(self.id).strip('/') or self.name}"
-        url = self._endpoint(service) + path + (f"?{urlencode(query)}" if query else "")
-        local = urlsplit(url).hostname in LOCAL  # where a rehearsal needs no encryption
-        with translated(what):
-            answer = self._client.send_request(
-                HttpRequest(method, url, json=body) if body is not None else HttpRequest(method, url),
-                enforce_https=not local,
-                connection_timeout=CONNECT_TIMEOUT,
-                read_timeout=READ_TIMEOUT,
-            )
-        try:
-            found = answer.json() if answer.text() else {}
-        except ValueError:
-            found = answer.text()[:SHOWN_CHARACTERS]
-        if answer.status_code >= 400:
-            raise explained(what, answer.status_code, found)
-        if not isinstance(found, dict):
-            raise AzureCallFailed(f"{what} answered {found!r}, expected an object.")
-        return found
-
-
-@contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Errors of Azure's clients in words that all clouds share, as ``AzureWorkspace.call`` raises them.
-
-    Args:
-        what: is asked, for the message.
-    """
-    from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-
-    try:
-        yield
-    except HttpResponseError as error:
-        if error.status_code:
-            said = {
-                "code": getattr(error, "error_code", None) or error.status_code,
-                "message": error.message.partition("\n")[0],
-            }
-            raise explained(what, error.status_code, {"error": said}) from error
-        if isinstance(error, ClientAuthenticationError):
-            raise PermissionError(
-                f"{what}: {error.message}. Put credentials into the Airflow connection, or log in with `az login` "
-                "(docs/azure.md)."
-            ) from error
-        raise AzureCallFailed(f"{what} could not be asked: {error.message}") from error
-    except AzureError as error:
-        raise AzureCallFailed(f"{what} could not be asked: {error!r}") from error
-
-
-def explained(what: str, status: int, answer: Any) -> Exception:
-    """What a refusal means for whoever asked.
-
-    https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
-
-    Args:
-        what: was asked, for the message.
-        answer: ``{"error": {"code": …, "message": …}}``, or anything.
-    """
-    said = answer.get("error") if isinstance(answer, dict) else None
-    said = said if isinstance(said, dict) else {}
-    code, message = str(said.get("code", status)), str(said.get("message", answer))
-    words = f"{what} answered {code}: {message}"
-    if status in {401, 403}:
-        return PermissionError(words)
-    if status == 404:
-        return FileNotFoundError(words)
-    if status == 416:
-        return EOFError(words)
-    if status in {429, 408} or status >= 500:
-        return AzureCallFailed(words)
-    if THERE.search(message) or status == 412:
-        return FileExistsError(words)
-    if QUOTA.search(code) or QUOTA.search(message):
-        return QuotaExceeded(words)
-    return AzureCallFailed(words) if status == 409 else ValueError(words)
+    def _named(self, path: str) -> str:
+        return path.removeprefix(self.id).strip("/") or self.name

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 from include.clouds.failures import CallFailed
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
     from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 
@@ -109,6 +111,21 @@ class CustomVisionAccount:
     _calls: Pace = field(init=False, repr=False, compare=False)
     _predictions: Pace = field(init=False, repr=False, compare=False)
 
+    @classmethod
+    def described(
+        cls, endpoint: str, key: str, extra: Mapping[str, Any], *, tier: str, calls_per_second: float
+    ) -> Self:
+        """As a connection describes it: its host, its password and its extra; at the pace that the tier allows."""
+        return cls(
+            endpoint=endpoint,
+            training_key=key,
+            prediction_resource=str(extra.get("prediction_resource_id", "")),
+            prediction_endpoint=str(extra.get("prediction_endpoint", "")),
+            prediction_key=str(extra.get("prediction_api_key", "")),
+            calls_per_second=calls_per_second,
+            predictions_per_second=PREDICTIONS_PER_SECOND[tier],
+        )
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "_calls", Pace(self.calls_per_second))
         object.__setattr__(self, "_predictions", Pace(self.predictions_per_second))
@@ -175,6 +192,13 @@ class CustomVisionAccount:
         part.file.replace(into)
         part.forget()
         return found
+
+
+def with_scheme(host: str, schema: str | None = None, port: int | None = None) -> str:
+    """An endpoint however a connection has it: whole in its host, or in the parts of a URI."""
+    if "://" in host:
+        return host.rstrip("/")
+    return f"{schema or 'https'}://{host}{f':{port}' if port else ''}"
 
 
 def _without_own_will(client: T) -> T:

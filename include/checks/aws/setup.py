@@ -9,6 +9,7 @@ from include.checks.aws.gathering import Clients, gather
 from include.checks.aws.instances import ANSWERING, ENDPOINT, TRAINING, AskedInstance
 from include.checks.aws.machines import PRESETS
 from include.checks.aws.rules import RULES
+from include.checks.report import listed
 from include.checks.rule import Finding, check
 from include.settings import AwsSettings, Machine
 
@@ -61,14 +62,8 @@ def look(
 def report(facts: AwsFacts, findings: Sequence[Finding]) -> str:
     """All that was found, each with what to do, and all that could not be looked at."""
     machines = ", ".join(f"{each}{_purpose(each)}" for each in facts.instances)
-    lines = [f"{facts.caller or 'Nobody known'}, bucket {facts.bucket}, region {facts.region}, machines: {machines}."]
-    for finding in findings:
-        lines += ["", f"{finding.code}: {finding.wrong}", f"  {finding.remedy}", f"  {finding.source}"]
-    if facts.unknown:
-        lines += ["", "Not checked:", *(f"  {note}" for note in facts.unknown)]
-    missing = f"{len(findings)} to mend" if findings else "nothing is missing"
-    unchecked = f", {len(facts.unknown)} could not be checked" if facts.unknown else ""
-    return "\n".join([*lines, "", f"{missing}{unchecked}.".capitalize()])
+    first = f"{facts.caller or 'Nobody known'}, bucket {facts.bucket}, region {facts.region}, machines: {machines}."
+    return listed(first, findings, facts.unknown)
 
 
 def _purpose(asked: AskedInstance) -> str:

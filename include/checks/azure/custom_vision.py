@@ -5,7 +5,7 @@ Limits, read 2026-11-29: https://learn.microsoft.com/azure/ai-services/custom-vi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -107,18 +107,27 @@ def _hours(job: CustomVisionJob) -> Iterable[Fault]:
 
 
 def _export(job: CustomVisionJob) -> Iterable[Fault]:
-    if job.exports and job.configuration.domain not in EXPORTABLE:
+    return unexportable(job.configuration.domain, job.exports)
+
+
+def unexportable(domain: str, exports: Collection[str]) -> Iterator[Fault]:
+    """A domain whose models cannot be exported, where that is asked for."""
+    if exports and domain not in EXPORTABLE:
         yield Fault(
-            f"Models of the domain {job.configuration.domain!r} cannot be exported; asked for are "
-            f"{', '.join(job.exports)}.",
+            f"Models of the domain {domain!r} cannot be exported; asked for are {', '.join(exports)}.",
             f"Choose the domain {' or '.join(sorted(EXPORTABLE))} (training.domain of the target in lanner.yaml), or "
             "ask for no exports (custom_vision.exports: []); then the model can only be used in the cloud.",
         )
 
 
 def _predictions(job: CustomVisionJob) -> Iterable[Fault]:
-    if not job.prediction_resource.startswith("/subscriptions/"):
-        found = f"is {job.prediction_resource!r}" if job.prediction_resource else "is missing"
+    return no_resource_id(job.prediction_resource)
+
+
+def no_resource_id(given: str) -> Iterator[Fault]:
+    """What should name the resource that predicts, and does not."""
+    if not given.startswith("/subscriptions/"):
+        found = f"is {given!r}" if given else "is missing"
         yield Fault(
             f"prediction_resource_id {found} in the extra of the Airflow connection; the model is to answer for the "
             "hold-out there.",
@@ -135,17 +144,17 @@ def _machines(job: CustomVisionJob) -> Iterable[Fault]:
         )
 
 
-_LIMITS = "https://learn.microsoft.com/azure/ai-services/custom-vision-service/limits-and-quotas"
-_EXPORT = "https://learn.microsoft.com/azure/ai-services/custom-vision-service/export-your-model"
+LIMITS = "https://learn.microsoft.com/azure/ai-services/custom-vision-service/limits-and-quotas"
+EXPORT = "https://learn.microsoft.com/azure/ai-services/custom-vision-service/export-your-model"
 _DETECTOR = "https://learn.microsoft.com/azure/ai-services/custom-vision-service/get-started-build-detector"
-_PREDICT = "https://learn.microsoft.com/azure/ai-services/custom-vision-service/use-prediction-api"
+PREDICT = "https://learn.microsoft.com/azure/ai-services/custom-vision-service/use-prediction-api"
 RULES: tuple[Rule[CustomVisionJob], ...] = (
-    Rule("TAG_WITH_FEW_IMAGES", _LIMITS, _few_images),
-    Rule("TOO_MANY_IMAGES", _LIMITS, _many_images),
-    Rule("TOO_MANY_TAGS", _LIMITS, _many_tags),
+    Rule("TAG_WITH_FEW_IMAGES", LIMITS, _few_images),
+    Rule("TOO_MANY_IMAGES", LIMITS, _many_images),
+    Rule("TOO_MANY_TAGS", LIMITS, _many_tags),
     Rule("TAGS_ALIKE", _DETECTOR, _same_names),
     Rule("HOURS_BEYOND_LIMIT", _DETECTOR, _hours),
-    Rule("NOT_EXPORTABLE", _EXPORT, _export),
-    Rule("NO_PREDICTION_RESOURCE", _PREDICT, _predictions),
+    Rule("NOT_EXPORTABLE", EXPORT, _export),
+    Rule("NO_PREDICTION_RESOURCE", PREDICT, _predictions),
     Rule("NO_MACHINES", _DETECTOR, _machines),
 )

@@ -9,6 +9,7 @@ from include.checks.google.facts import GoogleFacts
 from include.checks.google.gathering import gather
 from include.checks.google.machines import PRESETS, AskedMachine, require_evaluator
 from include.checks.google.rules import RULES
+from include.checks.report import listed
 from include.checks.rule import Finding, check
 from include.clouds.google_project import GoogleProject
 from include.settings import GoogleSettings, Machine
@@ -73,11 +74,5 @@ def report(facts: GoogleFacts, findings: Sequence[Finding]) -> str:
     """All that was found, each with what to do, and all that could not be looked at."""
     machines = ", ".join(f"{machine} in {machine.region}" for machine in facts.machines)
     buckets = ", ".join(f"gs://{bucket.name}" for bucket in facts.buckets)
-    lines = [f"Project {facts.project}, bucket{'s' * (len(facts.buckets) > 1)} {buckets}, machines: {machines}."]
-    for finding in findings:
-        lines += ["", f"{finding.code}: {finding.wrong}", f"  {finding.remedy}", f"  {finding.source}"]
-    if facts.unknown:
-        lines += ["", "Not checked:", *(f"  {note}" for note in facts.unknown)]
-    missing = f"{len(findings)} to mend" if findings else "nothing is missing"
-    unchecked = f", {len(facts.unknown)} could not be checked" if facts.unknown else ""
-    return "\n".join([*lines, "", f"{missing}{unchecked}.".capitalize()])
+    first = f"Project {facts.project}, bucket{'s' * (len(facts.buckets) > 1)} {buckets}, machines: {machines}."
+    return listed(first, findings, facts.unknown)

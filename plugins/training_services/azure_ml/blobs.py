@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from include.clouds.azure_workspace import translated
+from include.clouds.azure_management import translated
 from training_services.transfer import WORKERS, Transfer, TransferDamaged, inside, summed
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class BlobContainer:
-    """One container. Errors are those of ``include.clouds.azure_workspace.translated``."""
+    """One container. Errors are those of ``include.clouds.azure_management.translated``."""
 
     client: ContainerClient
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from include.clouds.azure_workspace import AzureCallFailed, AzureWorkspace, QuotaExceeded, StaticToken
+from include.clouds.azure_management import AzureCallFailed, QuotaExceeded, StaticToken
+from include.clouds.azure_workspace import AzureWorkspace
 from include.settings import AzureSettings
 from training_services.azure_ml.blobs import BlobContainer
 
@@ -64,13 +65,17 @@ class AzureCloud:
             settings.resource_group,
             settings.workspace,
             settings.region,
-            extra.get("endpoints", {}),
+            endpoints=extra.get("endpoints", {}),
         )
         return cls(workspace, lambda: storage_of(settings.storage_connection))
 
     @cached_property
     def storage(self) -> BlobServiceClient:
         return self.open_storage()
+
+    def storage_for(self, _: str) -> BlobServiceClient:
+        """The client of the account that the storage connection is for, whichever is asked for: a check compares."""
+        return self.storage
 
     def container(self, datastore: str) -> BlobContainer:
         """The container of Blob storage that the workspace knows by a datastore's name.

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from include.checks.azure.machines import PRESETS
+from include.checks.azure.rules import JOB_RULES
+from include.checks.azure.setup import ANY_MACHINE, asked_clusters, look
 from include.costs.prices import PriceList
 from include.documents import Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
@@ -39,7 +41,6 @@ from training_services.azure_ml.states import CANCELLED, CANCELLING, OVER, QUEUE
 from training_services.inputs import empty_sides
 from training_services.job import JobHandle, JobStatus, LogPage, Refused, TrainingJob
 
-ANY_MACHINE = Machine(preset=next(iter(PRESETS)))
 log = logging.getLogger(__name__)
 
 
@@ -72,15 +73,18 @@ class AzureMLService:
     # --- what every target can do
 
     def check(self, job: TrainingJob) -> list[str]:
-        """What would make this job fail: a side without images, a machine or a cluster that there is not."""
+        """What would make this job fail: a side without images, a machine no cluster has, a workspace not set up."""
         faults = empty_sides(self.files.store, job)
+        known = []
         for asked in job.machines or [ANY_MACHINE.model_dump()]:
-            faults += machine_faults(self.cloud.workspace, self.settings, asked)
-        try:
-            self.files.container  # noqa: B018  (is it there?)
-        except (FileNotFoundError, ValueError) as wrong:
-            faults.append(f"DATASTORE: {wrong}")
-        return faults
+            faults += machine_faults(self.settings, asked)
+            if asked["preset"] in PRESETS:
+                known.append(Machine(**asked))
+        clusters = asked_clusters(self.settings, known) if known else []
+        facts, findings = look(self.cloud.workspace, self.settings, clusters, self.cloud.storage_for, JOB_RULES)
+        for note in facts.unknown:
+            log.info("Not checked: %s", note)
+        return faults + [str(finding) for finding in findings]
 
     def find_or_submit(self, job: TrainingJob) -> JobHandle:
         """Find the job of this name or submit it.

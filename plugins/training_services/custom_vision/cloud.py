@@ -13,7 +13,7 @@ whose value Airflow hides in its UI and its logs. Another ``host`` serves rehear
 
 from __future__ import annotations
 
-from include.clouds.custom_vision_account import PREDICTIONS_PER_SECOND, CustomVisionAccount, CustomVisionCallFailed
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed, with_scheme
 from include.settings import CustomVisionSettings
 
 __all__ = ["CustomVisionCallFailed", "CustomVisionCloud"]
@@ -32,25 +32,15 @@ class CustomVisionCloud(CustomVisionAccount):
         from airflow.sdk import BaseHook
 
         described = BaseHook.get_connection(settings.connection)
-        extra = described.extra_dejson
         if not (described.host and described.password):
             raise ValueError(
                 f"Connection {settings.connection} needs the endpoint of a Custom Vision resource as its host and a "
                 "training key as its password (docs/custom_vision.md)."
             )
-        return cls(
-            endpoint=_with_scheme(described.host, described.schema, described.port),
-            training_key=described.password,
-            prediction_resource=extra.get("prediction_resource_id", ""),
-            prediction_endpoint=extra.get("prediction_endpoint", ""),
-            prediction_key=extra.get("prediction_api_key", ""),
+        return cls.described(
+            with_scheme(described.host, described.schema, described.port),
+            described.password,
+            described.extra_dejson,
+            tier=settings.tier,
             calls_per_second=settings.calls_per_second,
-            predictions_per_second=PREDICTIONS_PER_SECOND[settings.tier],
         )
-
-
-def _with_scheme(host: str, schema: str | None, port: int | None) -> str:
-    """An endpoint however a connection has it: whole in its host, or in the parts of a URI."""
-    if "://" in host:
-        return host.rstrip("/")
-    return f"{schema or 'https'}://{host}{f':{port}' if port else ''}"

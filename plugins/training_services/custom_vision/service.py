@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from include.checks.azure.custom_vision import RULES, TIERS, CustomVisionJob
+from include.checks.azure.custom_vision_resource import JOB_RULES
+from include.checks.azure.custom_vision_setup import look
 from include.checks.rule import check
-from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed, QuotaExceeded
+from include.clouds.custom_vision_account import CustomVisionAccount, QuotaExceeded
 from include.costs.prices import PriceList, WorkerPool
-from include.custom_vision_training import DOMAINS, CustomVisionConfiguration
+from include.custom_vision_training import CustomVisionConfiguration
 from include.dataset.custom_vision_images import custom_vision_data
 from include.documents import DatasetDocument, Reason, State
 from include.scoring.detections import Detections
@@ -71,7 +73,7 @@ class CustomVisionService:
     # --- what every target can do
 
     def check(self, job: TrainingJob) -> list[str]:
-        """What would make this job fail: an empty side, a key, a domain; see ``include.checks.azure.custom_vision``."""
+        """What would make this job fail: an empty side, a key, a domain; see ``include.checks.azure``."""
         faults = empty_sides(self.store, job)
         facts = CustomVisionJob(
             data=custom_vision_data(self.store, self.store.get(DatasetDocument, job.dataset)),
@@ -82,15 +84,11 @@ class CustomVisionService:
             exports=self.settings.exports,
             machines=len(job.machines),
         )
-        try:
-            self.account.call("get_domain", DOMAINS[facts.configuration.domain])
-        except PermissionError as denied:
-            faults.append(f"CUSTOM_VISION_KEY: {denied}")
-        except FileNotFoundError:
-            faults.append(f"DOMAIN: the resource has no domain {facts.configuration.domain!r}; choose another.")
-        except CustomVisionCallFailed as unknown:
-            log.info("Not checked: %s", unknown)
-        return faults + [str(finding) for finding in check(RULES, facts)]
+        domains = [facts.configuration.domain]
+        resource, findings = look(self.account, self.settings, domains, self.namespace, rules=JOB_RULES)
+        for note in resource.unknown:
+            log.info("Not checked: %s", note)
+        return faults + [str(finding) for finding in (*findings, *check(RULES, facts))]
 
     def find_or_submit(self, job: TrainingJob) -> JobHandle:
         """Find the training of this name, or bring its images and begin it.

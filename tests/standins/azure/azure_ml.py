@@ -14,6 +14,8 @@ Control, for rehearsals only:
                                       still waits; DELETE: forget it
 ``POST /control/strike``              ``{"job": name, "fault": …}``: what a job is to suffer now, while it runs
 ``POST /control/release``             let held jobs go on
+``POST /control/subscription``        what the caller may not do, cores, sizes of machines, AI services
+                                      (see ``azure_ml_subscription``); ``{}``: as at first
 ``GET /control/history``              every job's statuses
 ``GET /control/access``               every blob that jobs could see, with its SHA-256
 ====================================  ====================================================================
@@ -36,6 +38,7 @@ from tests.standins.azure.azure_ml_jobs import Jobs, Times
 from tests.standins.azure.azure_ml_queue import Queue
 from tests.standins.azure.azure_ml_service import TOKEN, Service
 from tests.standins.azure.azure_ml_store import JobStore
+from tests.standins.azure.azure_ml_subscription import Subscription
 from tests.standins.azure.azure_ml_workspace import CONTAINERS, Cluster, Workspace
 
 TICK = 0.1
@@ -56,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     queue = Queue(store, workspace, times.preparing, times.allocation)
     jobs = Jobs(options.state, store, workspace, storage, times)
     make_containers(storage)
-    server = Server(("127.0.0.1", options.port), handler(Service(jobs, queue, options.token)))
+    group = workspace.id.partition("/providers/")[0]
+    subscription = Subscription(options.state / "subscription.json", group, workspace.client, queue.cores)
+    server = Server(("127.0.0.1", options.port), handler(Service(jobs, queue, subscription, options.token)))
     threading.Thread(target=_tick_for_ever, args=(queue.tick,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
@@ -76,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         type=Cluster.parse,
-        metavar="NAME=VM_SIZE[:MOST][:low]",
+        metavar="NAME=VM_SIZE[:[LEAST-]MOST][:low]",
         help="a compute cluster; again for more",
     )
     for name, default in vars(Times()).items():

@@ -10,7 +10,8 @@ from typing import Any
 
 from azure.storage.blob import BlobServiceClient
 
-from include.clouds.azure_workspace import AzureWorkspace, StaticToken
+from include.clouds.azure_management import StaticToken
+from include.clouds.azure_workspace import AzureWorkspace
 from include.laptop.environment import free_port
 from tests.standins.azure import azurite
 from tests.standins.azure.azure_ml_service import TOKEN
@@ -42,7 +43,7 @@ def azure_ml_standin(state: Path, blob: str, *options: str, port: int | None = N
 def workspace_at(url: str, token: str = TOKEN) -> AzureWorkspace:
     """The client of the service's own, pointed at the stand-in, or at a proxy before it."""
     endpoints = {"management": url, "history": url}
-    return AzureWorkspace(StaticToken(token), SUBSCRIPTION, GROUP, WORKSPACE, REGION, endpoints)
+    return AzureWorkspace(StaticToken(token), SUBSCRIPTION, GROUP, WORKSPACE, REGION, endpoints=endpoints)
 
 
 def storage_at(url: str) -> BlobServiceClient:

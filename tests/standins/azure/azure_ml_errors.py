@@ -83,7 +83,7 @@ def not_found(kind: str, name: str, group: str) -> Refusal:
 def denied(action: str, scope: str, client: str) -> Refusal:
     message = (
         f"The client '{client}' with object id '{client}' does not have authorization to perform action "
-        f"'{PROVIDER}/{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please "
+        f"'{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please "
         "refresh your credentials."
     )
     return Refusal(403, "AuthorizationFailed", message)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.standins.azure.azure_ml_errors import Refusal, denied, throttled
+from tests.standins.azure.azure_ml_errors import PROVIDER, Refusal, denied, throttled
 from tests.standins.azure.azure_ml_status import FINALIZING, PREPARING, QUEUED
 
 STRIKING = frozenset({"memory", "internal", "preempted"})  # a job that runs
@@ -34,7 +34,7 @@ def refuse_as_wished(wish: dict[str, Any], scope: str, client: str) -> None:
     """Refuse a job if that is the wish."""
     match wish.get("fault"):
         case "permission":
-            raise denied("workspaces/jobs/write", scope, client)
+            raise denied(f"{PROVIDER}/workspaces/jobs/write", scope, client)
         case "throttled":
             raise throttled(RETRY_AFTER)
         case "refused":

@@ -11,7 +11,8 @@ from tests.standins.azure import azure_ml_status as status
 from tests.standins.azure.azure_ml_faults import WAITING, complaint
 from tests.standins.azure.azure_ml_rules import cluster_of, machines_of
 from tests.standins.azure.azure_ml_store import JobStore
-from tests.standins.azure.azure_ml_workspace import CORES, Workspace
+from tests.standins.azure.azure_ml_subscription import CORES
+from tests.standins.azure.azure_ml_workspace import Workspace
 from tests.standins.job_folder import is_held, owning
 from tests.standins.runners import Runners
 
@@ -41,6 +42,14 @@ class Queue:
     def machines(self, cluster: str) -> int:
         """How many machines of a cluster jobs have now."""
         return self._in_use()[cluster]
+
+    def cores(self) -> dict[tuple[str, str], int]:
+        """Cores that jobs have now, by tier ("dedicated", "low") and size of machine."""
+        used: Counter[tuple[str, str]] = Counter()
+        for name, machines in self._in_use().items():
+            cluster = self.workspace.clusters[name]
+            used["low" if cluster.low else "dedicated", cluster.vm_size] += machines * CORES[cluster.vm_size][0]
+        return dict(used)
 
     def complaints(self, cluster: str) -> list[dict[str, Any]]:
         """Why a cluster does not grow for the jobs that wait for it."""

@@ -13,13 +13,21 @@ from tests.standins.azure.azure_ml_history import details
 from tests.standins.azure.azure_ml_jobs import Jobs
 from tests.standins.azure.azure_ml_lists import page_of
 from tests.standins.azure.azure_ml_queue import Queue
+from tests.standins.azure.azure_ml_subscription import Subscription
 
 TOKEN = "rehearsal"
 API_VERSION = "2024-10-01"
+PERMISSIONS_READ = "Microsoft.Authorization/permissions/read"
+RESOURCES_READ = "Microsoft.CognitiveServices/accounts/read"
 _GROUP = r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)"
 _WORKSPACE = _GROUP + rf"/providers/{re.escape(PROVIDER)}/workspaces/(?P<workspace>[^/]+)"
 _JOB = _WORKSPACE + r"/jobs/(?P<name>[^/]+)"
+_COMPUTE = _WORKSPACE + r"/computes/(?P<name>[^/]+)"
+_ENVIRONMENT = _WORKSPACE + r"/environments/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 _LOCATION = rf"/subscriptions/(?P<subscription>[^/]+)/providers/{re.escape(PROVIDER)}/locations/(?P<region>[^/]+)"
+_PERMISSIONS = _WORKSPACE + r"/providers/Microsoft\.Authorization/permissions"
+_RESOURCES = r"/subscriptions/(?P<subscription>[^/]+)/providers/Microsoft\.CognitiveServices/accounts"
+_RESOURCE = _RESOURCES.replace("/providers", "/resourceGroups/[^/]+/providers") + "/[^/]+"
 
 Answer = tuple[int, dict[str, Any]]
 At = dict[str, str]
@@ -32,24 +40,36 @@ class Service:
         token: that every call must bear.
     """
 
-    def __init__(self, jobs: Jobs, queue: Queue, token: str = TOKEN) -> None:
-        self.jobs, self.queue, self.token = jobs, queue, token
+    def __init__(self, jobs: Jobs, queue: Queue, subscription: Subscription, token: str = TOKEN) -> None:
+        self.jobs, self.queue, self.subscription, self.token = jobs, queue, subscription, token
         self.workspace = jobs.workspace
-        routes: list[tuple[str, str, Callable[[At, dict[str, str], bytes, str], Answer]]] = [
-            ("GET", _WORKSPACE, lambda *_: (200, self.workspace.describe())),
-            ("GET", _WORKSPACE + r"/jobs", self._list),
-            ("GET", _JOB, lambda at, *_: (200, jobs.get(at["name"]))),
-            ("PUT", _JOB, lambda at, query, body, url: jobs.put(at["name"], read(body))),
-            ("DELETE", _JOB, self._delete),
-            ("POST", _JOB + r"/cancel", self._cancel),
-            ("GET", _WORKSPACE + r"/computes/(?P<name>[^/]+)", lambda at, *_: (200, self._compute(at["name"]))),
-            ("GET", _WORKSPACE + r"/computes", self._computes),
-            ("GET", _WORKSPACE + r"/datastores/(?P<name>[^/]+)", self._datastore),
-            ("GET", _WORKSPACE + r"/environments/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", self._environment),
-            ("PUT", _WORKSPACE + r"/environments/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", self._put_environment),
-            ("GET", _LOCATION + r"/usages", lambda *_: (200, self.workspace.usages())),
+        routes: list[tuple[str, str, str, Callable[[At, dict[str, str], bytes, str], Answer]]] = [
+            ("GET", _WORKSPACE, "workspaces/read", lambda *_: (200, self.workspace.describe())),
+            ("GET", _WORKSPACE + r"/jobs", "workspaces/jobs/read", self._list),
+            ("GET", _JOB, "workspaces/jobs/read", lambda at, *_: (200, jobs.get(at["name"]))),
+            ("PUT", _JOB, "workspaces/jobs/write", lambda at, query, body, url: jobs.put(at["name"], read(body))),
+            ("DELETE", _JOB, "workspaces/jobs/delete", self._delete),
+            ("POST", _JOB + r"/cancel", "workspaces/jobs/cancel/action", self._cancel),
+            ("GET", _COMPUTE, "workspaces/computes/read", lambda at, *_: (200, self._compute(at["name"]))),
+            ("GET", _WORKSPACE + r"/computes", "workspaces/computes/read", self._computes),
+            ("GET", _WORKSPACE + r"/datastores/(?P<name>[^/]+)", "workspaces/datastores/read", self._datastore),
+            ("GET", _ENVIRONMENT, "workspaces/environments/read", self._environment),
+            ("PUT", _ENVIRONMENT, "workspaces/environments/write", self._put_environment),
+            ("GET", _LOCATION + r"/usages", "locations/usages/read", self._usages),
+            ("GET", _LOCATION + r"/vmSizes", "locations/vmSizes/read", lambda *_: (200, subscription.sizes())),
         ]
-        self._routes = [(verb, re.compile(pattern, re.IGNORECASE), act) for verb, pattern, act in routes]
+        self._routes = [
+            (verb, re.compile(pattern, re.IGNORECASE), f"{PROVIDER}/{action}", act)
+            for verb, pattern, action, act in routes
+        ]
+        others: list[tuple[str, str, str, Callable[[str], dict[str, Any]]]] = [
+            (_PERMISSIONS, "2022-04-01", PERMISSIONS_READ, lambda _: subscription.permissions()),
+            (_RESOURCES, "2023-05-01", RESOURCES_READ, lambda _: {"value": subscription.resources()}),
+            (_RESOURCE, "2023-05-01", RESOURCES_READ, subscription.resource),
+        ]
+        self._others = [
+            (re.compile(pattern, re.IGNORECASE), version, action, show) for pattern, version, action, show in others
+        ]
         self._history = re.compile(r"/history/v1\.0" + _WORKSPACE + r"/runs/(?P<name>[^/]+)/details", re.IGNORECASE)
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -67,13 +87,21 @@ class Service:
             raise unauthenticated(headers.get("Authorization"))
         if method == "GET" and (found := self._history.fullmatch(path)):
             self._check_place(found.groupdict())
+            self.subscription.require(f"{PROVIDER}/workspaces/experiments/runs/read", path)
             self.jobs.get(found["name"])
             return 200, details(self.jobs.store, found["name"], self.jobs.storage)
-        _check_version(query)
+        for pattern, version, action, show in self._others:
+            if method == "GET" and (found := pattern.fullmatch(path)):
+                _check_version(query, version)
+                self._check_place(found.groupdict())
+                self.subscription.require(action, path)
+                return 200, show(path)
+        _check_version(query, API_VERSION)
         here = f"http://{headers.get('Host')}{url.path}"
-        for verb, pattern, act in self._routes:
+        for verb, pattern, action, act in self._routes:
             if verb == method and (found := pattern.fullmatch(path)):
                 self._check_place(found.groupdict())
+                self.subscription.require(action, path)
                 return act(found.groupdict(), query, body, here)
         raise Refusal(404, "InvalidResourceType", f"The resource type of {path} could not be found for {method}.")
 
@@ -106,6 +134,9 @@ class Service:
     def _computes(self, at: At, query: dict[str, str], body: bytes, url: str) -> Answer:
         return 200, {"value": [self._compute(name) for name in sorted(self.workspace.clusters)]}
 
+    def _usages(self, at: At, query: dict[str, str], body: bytes, url: str) -> Answer:
+        return 200, self.subscription.usages(self.workspace.location)
+
     def _datastore(self, at: At, query: dict[str, str], body: bytes, url: str) -> Answer:
         return 200, self.workspace.datastore(at["name"])
 
@@ -123,6 +154,7 @@ class Service:
             ("DELETE", "next"): lambda _: jobs.wishes.clear(),
             ("POST", "strike"): lambda asked: jobs.strike(str(asked.get("job")), str(asked.get("fault"))),
             ("POST", "release"): lambda _: jobs.release(),
+            ("POST", "subscription"): self.subscription.change,
             ("GET", "history"): lambda _: jobs.history(),
             ("GET", "access"): lambda _: {"objects": self._access()},
         }
@@ -152,10 +184,10 @@ def read(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _check_version(query: Mapping[str, str]) -> None:
+def _check_version(query: Mapping[str, str], expected: str) -> None:
     if "api-version" not in query:
         message = "The api-version query parameter (?api-version=) is required for all requests."
         raise Refusal(400, "MissingApiVersionParameter", message)
-    if query["api-version"] != API_VERSION:
-        message = f"The api-version '{query['api-version']}' is invalid. The supported versions are '{API_VERSION}'."
+    if query["api-version"] != expected:
+        message = f"The api-version '{query['api-version']}' is invalid. The supported versions are '{expected}'."
         raise Refusal(400, "InvalidApiVersionParameter", message)

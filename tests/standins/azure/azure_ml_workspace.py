@@ -1,7 +1,7 @@
-"""The workspace that the stand-in stands for: its clusters, datastores, environments, and the region's quotas.
+"""The workspace that the stand-in stands for: its clusters, datastores and environments.
 
 Shapes: https://github.com/Azure/azure-rest-api-specs/tree/main/specification/machinelearningservices/resource-manager
-(2024-10-01). Only clusters (AmlCompute) are there; the limits are made up, those of a young subscription.
+(2024-10-01). Only clusters (AmlCompute) are there.
 """
 
 from __future__ import annotations
@@ -14,37 +14,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from include.checks.azure.machines import PRESETS
 from tests.standins.azure.azure_ml_errors import PROVIDER, not_found, user_error
 from tests.standins.azure.azure_ml_status import now
+from tests.standins.azure.azure_ml_subscription import CORES
 from training_services.local_runner import write
 
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
 GROUP, WORKSPACE, REGION = "lanner-rehearsal", "lanner-rehearsal", "eastus"
 ARTIFACTS, BLOBS = "workspaceartifactstore", "workspaceblobstore"  # datastores that every workspace has
 CONTAINERS: Mapping[str, str] = {ARTIFACTS: "azureml", BLOBS: "azureml-blobstore-5c1a6d2e-3b7f-4f0e-9d55-0a1b2c3d4e5f"}
-CORES = {machine.vm_size: (machine.cores, machine.family) for machine in PRESETS.values()}
-LIMITS = {"dedicated": 24, "low": 100}  # cores: of each family, and of all low-priority machines together
-_CLUSTER = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9])=(?P<size>\w+)(:(?P<most>\d+))?(?P<low>:low)?")
+_CLUSTER = re.compile(
+    r"(?P<name>[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9])=(?P<size>\w+)(:((?P<least>\d+)-)?(?P<most>\d+))?(?P<low>:low)?"
+)
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _OF_ENVIRONMENTS = frozenset({"image", "condaFile", "build", "osType", "description", "tags", "isAnonymous"})
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A compute cluster, as ``name=VM_SIZE[:most machines][:low]`` names one."""
+    """A compute cluster, as ``name=VM_SIZE[:[least-]most machines][:low]`` names one."""
 
     name: str
     vm_size: str
     most: int = 1
     low: bool = False
+    least: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Cluster:
         found = _CLUSTER.fullmatch(text)
         if found is None or found["size"] not in CORES:
-            raise ValueError(f"{text!r}: expected name=VM_SIZE[:most][:low] with one of {', '.join(CORES)}")
-        return cls(found["name"], found["size"], int(found["most"] or 1), bool(found["low"]))
+            raise ValueError(f"{text!r}: expected name=VM_SIZE[:[least-]most][:low] with one of {', '.join(CORES)}")
+        return cls(found["name"], found["size"], int(found["most"] or 1), bool(found["low"]), int(found["least"] or 0))
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,13 @@ class Workspace:
                     "vmPriority": "LowPriority" if cluster.low else "Dedicated",
                     "osType": "Linux",
                     "scaleSettings": {
-                        "minNodeCount": 0,
+                        "minNodeCount": cluster.least,
                         "maxNodeCount": cluster.most,
                         "nodeIdleTimeBeforeScaleDown": "PT2M",
                     },
                     "allocationState": "Steady",
-                    "currentNodeCount": used,
-                    "targetNodeCount": used,
+                    "currentNodeCount": max(used, cluster.least),
+                    "targetNodeCount": max(used, cluster.least),
                     "errors": errors or None,
                 },
             },
@@ -183,23 +184,6 @@ class Workspace:
             file.parent.mkdir(parents=True, exist_ok=True)
             write(file, json.dumps(properties))
         return status, self.environment(name, version)
-
-    def usages(self) -> dict[str, Any]:
-        """Cores that may be used, and that are: nothing else of the region uses any."""
-        families = sorted({family for _, family in CORES.values()})
-        named = [(family, LIMITS["dedicated"]) for family in families] + [("LowPriorityCores", LIMITS["low"])]
-        value = [
-            {
-                "id": f"{self.location}/usages/{name}",
-                "type": f"{PROVIDER}/vmSize/usages",
-                "unit": "Count",
-                "currentValue": 0,
-                "limit": limit,
-                "name": {"value": name, "localizedValue": name},
-            }
-            for name, limit in named
-        ]
-        return {"value": value}
 
     @property
     def location(self) -> str:

@@ -15,6 +15,7 @@ from azure.cognitiveservices.vision.customvision.training.models import Iteratio
 from msrest.authentication import ApiKeyCredentials
 
 from include.laptop.environment import free_port
+from tests.standins.azure.azure_ml_workspace import GROUP, SUBSCRIPTION
 from tests.standins.azure.custom_vision_service import PREDICTION_KEY, TRAINING_KEY
 from tests.standins.azure.custom_vision_status import ENDED
 from tests.standins.processes import Standin, python_module, until
@@ -22,8 +23,8 @@ from tests.standins.processes import Standin, python_module, until
 FIRST_PORT = 18900
 PAUSE = 0.5  # seconds between two looks at a training: the machine's time is the training's
 PREDICTION_RESOURCE = (
-    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rehearsal/providers/"
-    "Microsoft.CognitiveServices/accounts/rehearsal-prediction"
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.CognitiveServices/accounts/"
+    "rehearsal-prediction"
 )
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from include.clouds.azure_workspace import AzureCallFailed
+from include.checks.azure.setup import asked_clusters, look
+from include.clouds.azure_management import AzureCallFailed
+from include.settings import Machine
 from tests.standins.clouds import Cloud, NoStandin, azure
 from tests.standins.proxy_client import control, rule
 from training_jobs.targets import open_service
-from training_services.azure_ml.clusters import machine_faults
 from training_services.azure_ml.service import AzureMLService
 
 
@@ -37,8 +38,10 @@ def service(cloud: Cloud, lanner: Path, monkeypatch: pytest.MonkeyPatch) -> Azur
 
 
 def test_its_machines_are_there(cloud: Cloud, service: AzureMLService) -> None:
-    for machine in (*cloud.machines, cloud.workers[0]):
-        assert machine_faults(service.cloud.workspace, service.settings, machine) == []
+    asked = [Machine(**machine) for machine in (*cloud.machines, cloud.workers[0])]
+    clusters = asked_clusters(service.settings, asked)
+    facts, findings = look(service.cloud.workspace, service.settings, clusters, service.cloud.storage_for)
+    assert (findings, facts.unknown) == ([], ())
 
 
 def test_what_is_sent_can_be_looked_through(cloud: Cloud, service: AzureMLService) -> None:

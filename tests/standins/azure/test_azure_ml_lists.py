@@ -33,7 +33,7 @@ def test_other_parameters_are_refused(azure_ml: AzureMLClient) -> None:
 
 def test_the_token_goes_to_no_other_host(azure_ml: AzureMLClient, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = {"value": [], "nextLink": "http://127.0.0.1:9/jobs?api-version=2024-10-01"}
-    monkeypatch.setattr(type(azure_ml.workspace), "get", lambda *_, **__: elsewhere)
+    monkeypatch.setattr(type(azure_ml.workspace), "call", lambda *_, **__: elsewhere)
     with pytest.raises(ValueError, match=r"goes on at http://127\.0\.0\.1:9.*not asked"):
         list(islice(azure_ml.workspace.pages("jobs"), 2))
 

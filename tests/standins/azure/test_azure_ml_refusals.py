@@ -136,5 +136,5 @@ def test_environments_never_change(azure_ml: AzureMLClient) -> None:
 
 def test_quotas_of_the_region(azure_ml: AzureMLClient) -> None:
     usages = azure_ml.workspace.call("GET", f"{azure_ml.workspace.location}/usages")["value"]
-    assert {"standardDSv3Family", "LowPriorityCores"} <= {each["name"]["value"] for each in usages}
+    assert {"standardDSv3Family", "TotalLowPriorityCores"} <= {each["name"]["value"] for each in usages}
     assert uri(azure_ml, "x").startswith("azureml://subscriptions/")

@@ -11,7 +11,7 @@ from azure.identity import ClientSecretCredential, DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 
 from include import settings as lanner_settings
-from include.clouds.azure_workspace import StaticToken
+from include.clouds.azure_management import StaticToken
 from tests.standins.azure.azure_ml_workspace import SUBSCRIPTION
 from tests.standins.azure.azurite import connection_string
 from training_jobs.targets import open_service

@@ -134,10 +134,10 @@ def test_what_is_wrong_is_said_before_anything_is_sent(service: AzureMLService, 
         "UNKNOWN_MACHINE",
         "OTHER_REGION",
         "EVALUATOR",
-        "NO_CLUSTER",
-        "CLUSTER",
-        "CLUSTER",
         "DATASTORE",
+        "CLUSTER_MISSING",
+        "CLUSTER_UNFIT",
+        "QUOTA",
     ]
     assert "az ml compute create --type AmlCompute --name lanner-a100 --size Standard_NC24ads_A100_v4" in faults[3]
     assert "has machines STANDARD_D8S_V3, expected Standard_NC64as_T4_v3" in faults[4]

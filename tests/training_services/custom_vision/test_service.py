@@ -212,6 +212,7 @@ def test_a_wrong_key_is_said_before_anything_is_sent(
     faults = locked.check(replace(job, machines=[{"preset": "t4"}]))
     assert [fault.partition(":")[0] for fault in faults] == [
         "CUSTOM_VISION_KEY",
+        "PREDICTION_KEY",
         "NO_PREDICTION_RESOURCE",
         "NO_MACHINES",
     ]
