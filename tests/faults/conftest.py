@@ -10,9 +10,10 @@ import pytest
 from include.documents import ResultDocument
 from tests.faults.databases import CLOUD_TARGETS, POSTGRES, SQLITE, running_postgres
 from tests.faults.deployment import Deployment
-from tests.faults.jobs import STANDIN_OPTIONS
-from tests.faults.training import COLLECTION, Training, assert_whole, declare
-from tests.standins.clouds import CLOUDS, NoStandin
+from tests.faults.jobs.targets import CLOUDS, JOBS
+from tests.faults.sample import COLLECTION
+from tests.faults.training import Training, assert_whole, declare
+from tests.standins.clouds import NoStandin
 
 
 @pytest.fixture(scope="session", params=[SQLITE, POSTGRES, *CLOUD_TARGETS])
@@ -23,8 +24,8 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(running_postgres()) if database == "postgres" else None
         try:
-            options = STANDIN_OPTIONS.get(target, ())
-            cloud = stack.enter_context(CLOUDS[target](folder / "standins", *options)) if target in CLOUDS else None
+            made = CLOUDS[target](folder / "standins", *JOBS[target].options) if target in CLOUDS else None
+            cloud = stack.enter_context(made) if made else None
         except NoStandin as why:
             pytest.skip(str(why))
         deployment = Deployment(folder, url, target, cloud)

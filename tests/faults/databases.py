@@ -16,8 +16,7 @@ from ruamel.yaml import YAML
 
 from include.laptop.environment import free_port
 from include.settings import PROJECT
-from tests.faults.jobs import JOBS
-from tests.standins.clouds import CLOUDS
+from tests.faults.jobs.targets import CLOUDS
 
 FIRST_PORT = 18900
 ORDINARY_USER = "postgres"  # made by Debian's package; PostgreSQL refuses to run as root
@@ -25,9 +24,7 @@ ORDINARY_USER = "postgres"  # made by Debian's package; PostgreSQL refuses to ru
 
 SQLITE = pytest.param(("local", "sqlite"), id="sqlite")
 POSTGRES = pytest.param(("local", "postgres"), id="postgres", marks=pytest.mark.postgres)
-CLOUD_TARGETS = [
-    pytest.param((target, "sqlite"), id=target, marks=pytest.mark.clouds) for target in CLOUDS if target in JOBS
-]
+CLOUD_TARGETS = [pytest.param((target, "sqlite"), id=target, marks=pytest.mark.clouds) for target in CLOUDS]
 on_sqlite = pytest.mark.parametrize("deployment", [SQLITE, *CLOUD_TARGETS], indirect=True)
 in_clouds = pytest.mark.parametrize("deployment", CLOUD_TARGETS, indirect=True)
 

@@ -23,7 +23,7 @@ from include.laptop.running import DAGS
 from include.laptop.services import COMPONENTS, wait_for
 from include.settings import PROJECT
 from include.store import Store
-from tests.faults.jobs import JOBS
+from tests.faults.jobs.targets import JOBS
 from tests.standins.clouds import Cloud
 
 FIRST_PORT = 18500

@@ -13,7 +13,9 @@ from include.documents import Reason, ResultDocument, State
 from include.laptop.environment import free_port
 from tests.faults.databases import on_sqlite
 from tests.faults.deployment import FROZEN_SECONDS, Deployment, until
-from tests.faults.training import COLLECTION, LOOK, SLOW, Phase, Training, assert_whole
+from tests.faults.phases import Phase
+from tests.faults.sample import COLLECTION, SLOW
+from tests.faults.training import LOOK, Training, assert_whole
 from tests.mlflow_server import mlflow_server
 
 pytestmark = pytest.mark.faults
@@ -25,6 +27,7 @@ LOCKED_SECONDS = 30.0
 def slow(deployment: Deployment) -> Deployment:
     """The deployment, with a dataset of the collection whose training lasts; the first training is stopped."""
     known = deployment.training_runs()
+    deployment.jobs.make_slow()
     deployment.begin(SLOW)
     (run,) = until(lambda: deployment.training_runs() - known, 120, "the first training of the slow collection")
     stop(Training(deployment, run))
@@ -40,6 +43,7 @@ def _nothing_is_left(deployment: Deployment) -> Iterator[None]:
 
 def waiting_training(deployment: Deployment) -> Training:
     """A training of the slow collection that is waited for and has got somewhere."""
+    deployment.jobs.make_slow()
     training = Training(deployment, deployment.retrain(SLOW))
     until(lambda: training.phase() is Phase.WAITING, 240, "a training that is waited for")
     return training
@@ -79,10 +83,12 @@ def test_cleared_while_waiting_it_is_adopted_then_marked_as_failed_it_is_stopped
     assert slow.run_state(training.run) == "failed"
     result = training.result()
     assert (result.state, result.reason) == (State.CANCELLED, Reason.USER)
-    until(training.jobs[0].has_checkpoint, 10, "its checkpoint")
+    slow.jobs.assert_stopped(training.jobs[0])
+    assert slow.jobs.left(training.prefix) == []
 
 
 def test_marked_as_failed_between_submit_and_the_start_of_the_trigger_it_is_stopped(slow: Deployment) -> None:
+    slow.jobs.make_slow()
     training = Training(slow, slow.retrain(SLOW))
     until(lambda: training.phase() is Phase.SUBMITTING, 60, "the second between submit and record", every=LOOK)
     slow.mark_failed(training.run)
@@ -90,6 +96,7 @@ def test_marked_as_failed_between_submit_and_the_start_of_the_trigger_it_is_stop
     until(lambda: not slow.jobs.processes(), STOPPED_WITHIN + slow.jobs.grace, "the end of the training")
     assert slow.run_state(training.run) == "failed"
     assert training.result().state is State.CANCELLED
+    assert slow.jobs.left(training.prefix) == []
 
 
 def test_a_frozen_triggerer_that_wakes_again_cancels_nothing(slow: Deployment) -> None:

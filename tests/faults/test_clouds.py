@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
 
@@ -12,8 +11,10 @@ from include import settings
 from include.documents import Reason, ResultDocument, State
 from tests.faults.databases import in_clouds
 from tests.faults.deployment import Deployment
-from tests.faults.jobs import CloudJobs
-from tests.faults.training import COLLECTION, STEPS, Phase, Training, assert_whole
+from tests.faults.jobs.watched import TrainerAttempt
+from tests.faults.phases import Phase
+from tests.faults.sample import COLLECTION, STEPS
+from tests.faults.training import Training, assert_whole
 from tests.standins.clouds import Cloud
 from tests.standins.proxy_client import control, rule
 
@@ -57,14 +58,14 @@ def test_the_answer_to_the_submission_is_lost(
 def test_without_room_the_next_machine_is_tried(
     deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument
 ) -> None:
-    cast(CloudJobs, deployment.jobs).wish("capacity")
+    deployment.jobs.wish("capacity")
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow({})
     assert_whole(training, undisturbed, attempts=2)
 
 
 def test_without_permission_nothing_is_tried_again_and_it_is_named(deployment: Deployment, cloud: Cloud) -> None:
-    cast(CloudJobs, deployment.jobs).wish("permission")
+    deployment.jobs.wish("permission")
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow({})
     assert deployment.run_state(training.run) == "failed"
@@ -87,6 +88,7 @@ def test_two_workers_train_together(deployment: Deployment, cloud: Cloud, undist
         file.write_text(before)
     assert deployment.run_state(training.run) == "success"
     (job,) = training.jobs
+    assert isinstance(job, TrainerAttempt)
     assert job.steps()[-1] == STEPS
     assert second in job.log()
     alone, together = undisturbed.training, training.result().training

@@ -10,10 +10,11 @@ import pytest
 
 from include.documents import ResultDocument
 from tests.faults.deployment import Deployment, until
-from tests.faults.training import COLLECTION, Faults, Phase, Training, assert_whole
+from tests.faults.phases import Phase
+from tests.faults.sample import COLLECTION
+from tests.faults.training import Faults, Training, assert_whole
 
 pytestmark = pytest.mark.faults
-RESUMED = "from step"  # what the trainer logs when it goes on
 
 
 # Two at a time, of which neither does the other's work.
@@ -26,7 +27,7 @@ def test_components_killed_in_every_phase(
             deployment.kill(component)
 
     training = Training(deployment, deployment.retrain(COLLECTION))
-    training.follow(dict.fromkeys(Phase, kill))
+    training.follow(dict.fromkeys(deployment.jobs.phases, kill))
     assert_whole(training, undisturbed)
 
 
@@ -34,11 +35,12 @@ def test_worker_and_training_killed_in_every_phase_that_has_one(
     deployment: Deployment, undisturbed: ResultDocument
 ) -> None:
     """The job is lost once; its next attempt goes on from the checkpoint, to the steps that were planned."""
-    faults: Faults = {phase: partial(kill_worker, phase.task) for phase in Phase} | {Phase.WAITING: kill_training}
+    faults: Faults = {phase: partial(kill_worker, phase.task) for phase in deployment.jobs.phases}
+    faults[Phase.WAITING] = kill_training
     training = Training(deployment, deployment.retrain(COLLECTION))
     training.follow(faults)
     assert_whole(training, undisturbed, attempts=2)
-    assert RESUMED in training.jobs[-1].log()
+    deployment.jobs.assert_resumed(training.jobs[-1])
 
 
 def kill_worker(task: str, training: Training) -> None:
@@ -54,5 +56,5 @@ def kill_worker(task: str, training: Training) -> None:
 
 
 def kill_training(training: Training) -> None:
-    """There is a checkpoint: the training was held then."""
+    """If it writes checkpoints, there is one: the training was held then."""
     training.deployment.jobs.lose(training.jobs[-1])

@@ -20,7 +20,7 @@ from include.laptop.leftovers import processes_of
 from include.settings import PROJECT
 from include.store import Store
 from tests.faults.deployment import until
-from tests.faults.training import IMAGES, TRAINING
+from tests.faults.sample import IMAGES, TRAINING
 
 pytestmark = [pytest.mark.faults, pytest.mark.postgres]  # in the process that has less to do
 SECONDS = 500  # for a whole run

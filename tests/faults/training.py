@@ -4,66 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
 
-from detector_trainer import __version__ as trainer_version
 from house.assets import Partition
 from include import settings
 from include.dataset.sample import write_sample
 from include.documents import ResultDocument, State
+from include.training_program import program_of
 from tests.faults.deployment import Deployment, until
-from tests.faults.jobs import Attempt
+from tests.faults.jobs.watched import Attempt
+from tests.faults.phases import Phase
+from tests.faults.sample import COLLECTION, SLOW
 from training_services.job import job_prefix
 
-COLLECTION = "digits"
-SLOW = "slow"  # the same images; its training lasts for as long as a test needs it
-IMAGES = 120
-STEPS = 160
-CHECKPOINT_EVERY = 10
-TRAINING = {
-    "input_size": 96,
-    "width": 0.35,
-    "weights": "none",
-    "steps": STEPS,
-    "batch_size": 4,
-    "evaluate_every": 80,
-    "checkpoint_every": CHECKPOINT_EVERY,
-    "augmentation": {"mirror": False},
-}
 SECONDS = 900  # for a training that is hit again and again; on an idle machine it takes 200 to 300
 LOOK = 0.01  # seconds between two looks; the gap between submitting and recording is a few hundredths
-
-
-class Phase(StrEnum):
-    """Where a run of the target's DAG is, in order."""
-
-    BEFORE_SUBMIT = "before submit"
-    SUBMITTING = "between submit and record"
-    WAITING = "while waiting"
-    COLLECTING = "collecting"
-    EXPORTING = "exporting"
-    SCORING = "scoring"
-    REGISTERING = "registering"
-
-    @property
-    def task(self) -> str:
-        """The task that is at work in this phase."""
-        return {
-            Phase.BEFORE_SUBMIT: "submit",
-            Phase.SUBMITTING: "submit",
-            Phase.WAITING: "wait",
-            Phase.COLLECTING: "collect",
-            Phase.EXPORTING: "export",
-            Phase.SCORING: "score",
-            Phase.REGISTERING: "register",
-        }[self]
 
 
 Faults = dict[Phase, Callable[["Training"], None]]
@@ -89,12 +50,12 @@ class Training:
             self.deployment.target,
             plan.dataset_id,
             asked.configuration,
-            trainer_version,
+            program_of(self.deployment.target).version,
             plan.generation,
         )
 
     @property
-    def jobs(self) -> list[Attempt]:
+    def jobs(self) -> Sequence[Attempt]:
         """This training's attempts, the first one first."""
         return self.deployment.jobs.attempts(self.prefix)
 
@@ -105,8 +66,10 @@ class Training:
             started = self.jobs
             if not started and not (self.submitter and self.submitter.is_running()):
                 self.submitter = self.deployment.task_process(self.run, "submit")
-            return Phase.SUBMITTING if started else Phase.BEFORE_SUBMIT
-        if states.get("wait") == "deferred" and self.jobs and self.jobs[-1].steps():
+            if started:
+                return Phase.SUBMITTING
+            return Phase.UPLOADING if self.deployment.jobs.uploading(self.prefix) else Phase.BEFORE_SUBMIT
+        if states.get("wait") == "deferred" and self.jobs and self.jobs[-1].at_work():
             return Phase.WAITING
         for phase in (Phase.COLLECTING, Phase.EXPORTING, Phase.SCORING, Phase.REGISTERING):
             if states.get(phase.task) == "running":
@@ -119,6 +82,8 @@ class Training:
     def follow(self, faults: Faults, seconds: float = SECONDS) -> None:
         """Strike once in each phase that is asked for, as soon as it shows; return when the run has ended."""
         outstanding = dict(faults)
+        if Phase.UPLOADING in outstanding:
+            self.deployment.jobs.make_upload_slow()
         deadline = time.monotonic() + seconds
         while not self.ended():
             phase = self.phase()
@@ -135,8 +100,8 @@ class Training:
         assert not outstanding, f"these phases were never seen: {', '.join(outstanding)}"
 
     def hold(self) -> None:
-        """Stop the clock of the training once it has a checkpoint."""
-        until(self.jobs[-1].has_checkpoint, 240, "a checkpoint")
+        """Stop the clock of the training once its next attempt could go on from it."""
+        until(self.jobs[-1].may_be_held, 240, "a checkpoint")
         for process in self.deployment.jobs.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
@@ -156,13 +121,13 @@ class Training:
 def declare(deployment: Deployment) -> None:
     """Put the collections into the deployment's lanner.yaml, their images beside it."""
     images = deployment.folder / "images"
-    write_sample(images, images=IMAGES)
-    trainings = {COLLECTION: TRAINING, SLOW: TRAINING | {"steps": 100 * STEPS, "evaluate_every": 100 * STEPS}}
+    write_sample(images, images=deployment.jobs.images)
+    trainings = {COLLECTION: deployment.jobs.training, SLOW: deployment.jobs.slow}
     target: dict[str, Any] = {"preset": "sample"}
-    if deployment.cloud:
+    if deployment.cloud and deployment.cloud.machines:
         target["machines"] = deployment.cloud.machines
     collections = {
-        name: {"source": str(images), "targets": {deployment.target: target | {"training": training}}}
+        name: {"source": str(images), "targets": {deployment.target: target | {"training": dict(training)}}}
         for name, training in trainings.items()
     }
     with (deployment.folder / "lanner.yaml").open("w") as file:
@@ -190,9 +155,7 @@ def assert_whole(training: Training, like: ResultDocument, attempts: int = 1) ->
     assert result.state is State.SUCCEEDED
     assert len(training.jobs) == attempts, training.jobs
     assert result.job == training.jobs[-1].name
-    steps = [step for job in training.jobs for step in job.steps()]
-    assert steps[-1] == STEPS
-    last = training.jobs[-1].steps()
-    assert len(last) == len(set(last)), "a step was trained twice"
+    deployment.jobs.assert_trained(training.jobs)
     assert deployment.jobs.processes() == []
+    assert deployment.jobs.left(training.prefix) == []
     assert said(result) == said(like)
