@@ -12,6 +12,7 @@ Control, for rehearsals only:
 ``POST /control/next``                what the next trainings are to suffer (see ``custom_vision_faults``);
                                       GET: all that still waits; DELETE: forget it
 ``POST /control/release``             let held trainings go on
+``POST /control/strike``              ``{"project": name}``: the service loses what trains there
 ``POST /control/settings``            ``{"calls_per_second": 10}``: instead of the tier's; 0: as many as
                                       come; null: the tier's
 ``GET /control/history``              every call that came: operation and status, the newest last

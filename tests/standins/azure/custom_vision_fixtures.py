@@ -6,6 +6,7 @@ import io
 import json
 import random
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from azure.cognitiveservices.vision.customvision.training.models import (
@@ -27,9 +28,20 @@ QUICK = ("--queued", "0", "--exporting", "0", "--calls", "0", "--detector", DETE
 
 
 @pytest.fixture(scope="session")
-def custom_vision_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with custom_vision_standin(tmp_path_factory.mktemp("custom-vision"), *QUICK) as server:
+def custom_vision_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("custom-vision")
+
+
+@pytest.fixture(scope="session")
+def custom_vision_url(custom_vision_state: Path) -> Iterator[str]:
+    with custom_vision_standin(custom_vision_state, *QUICK) as server:
         yield server.url
+
+
+@pytest.fixture
+def custom_vision_bill(custom_vision_state: Path) -> Path:
+    """Every training that was ever begun, a line of JSON each."""
+    return custom_vision_state / "trainings.jsonl"
 
 
 @pytest.fixture(scope="session")

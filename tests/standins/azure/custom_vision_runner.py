@@ -69,8 +69,14 @@ class Run:
     def _wait(self) -> None:
         until = time.monotonic() + self.plan["queued_seconds"]
         while time.monotonic() < until or is_held(self.folder, status.TRAINING):
+            self._heed()
             time.sleep(BEAT)
         if self.fault.get("fault") == "internal":
+            raise Failed(status.INTERNAL)
+
+    def _heed(self) -> None:
+        """Fail if the service is to lose it."""
+        if (self.folder / "strike").exists():
             raise Failed(status.INTERNAL)
 
     def _train(self) -> None:
@@ -111,6 +117,7 @@ class Run:
         remember_groups(self.folder / "hosts.json", [process.pid])
         try:
             while process.poll() is None:
+                self._heed()
                 if self.fault.get("fault") == "training" and time.monotonic() - begun >= self.fault.get("after", 0):
                     raise Failed(FAILED_BY_DATA)
                 time.sleep(BEAT)

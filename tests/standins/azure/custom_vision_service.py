@@ -134,6 +134,8 @@ class Service:
                 for project in self.projects:
                     for folder in folders(project):
                         (folder / "hold").unlink(missing_ok=True)
+            case "POST", "strike":
+                self.training.strike(str(asked.get("project")))
             case "POST", "settings":
                 self.rate.set(asked.get("calls_per_second"))
             case "GET", "history":

@@ -7,6 +7,7 @@
 ``status.json``       status, times and error, as the API shows them; written by the runner alone while it lives
 ``published.json``    under which name it answers
 ``hold``              it may not begin
+``strike``            the service loses it, now
 ``lock, attempts, runner.json, hosts.json``  see ``job_folder`` and ``runners``
 ``output/``           what our trainer left
 ``model/``            ``model.pb``, ``model.tflite``, which answers, and ``performance.json``

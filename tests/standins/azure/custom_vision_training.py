@@ -16,7 +16,7 @@ from tests.standins.azure.custom_vision_calls import Call, Route
 from tests.standins.azure.custom_vision_errors import Refusal, invalid
 from tests.standins.azure.custom_vision_faults import HOLDS, KINDS, quota_exceeded, refuse_as_wished
 from tests.standins.azure.custom_vision_image_check import EDGES
-from tests.standins.azure.custom_vision_iterations import Iterations, check_room, fingerprint
+from tests.standins.azure.custom_vision_iterations import Iterations, check_room, fingerprint, folders
 from tests.standins.azure.custom_vision_projects import domain
 from tests.standins.azure.custom_vision_status import FAILED, TRAINING
 from tests.standins.azure.custom_vision_store import Project, Row, new_id
@@ -30,10 +30,12 @@ class TrainingCalls:
     """What may be asked about trainings and iterations.
 
     Args:
-        state: keeps what the next trainings are to suffer.
+        state: keeps what the next trainings are to suffer, and ``trainings.jsonl``: every training that was begun, with
+            its images, also of projects that are gone. As a bill has it.
     """
 
     def __init__(self, state: Path, iterations: Iterations, tier: Tier) -> None:
+        self.begun = state / "trainings.jsonl"
         self.iterations, self.projects, self.tier = iterations, iterations.projects, tier
         self.wishes = Wishes(state / "faults.json", KINDS, HOLDS, invalid)
 
@@ -69,7 +71,21 @@ class TrainingCalls:
             plan = {"tags": tags, "samples": samples, "fault": wish if "fault" in wish else None}
             about = {"id": new_id(), "classificationType": None, "customBaseModelInfo": None, "fingerprint": mark}
             images = [sample["image"] for sample in samples]
-            return self.iterations.add(project, about | asked, plan, images, wish.get("hold"))
+            added = self.iterations.add(project, about | asked, plan, images, wish.get("hold"))
+            self._write_down(project, added["id"], samples)
+            return added
+
+    def strike(self, name: str) -> None:
+        """Let the service lose what trains in the projects of a name."""
+        for project in self.projects:
+            for folder in folders(project) if project.about["name"] == name else ():
+                write(folder / "strike", "internal")
+
+    def _write_down(self, project: Project, iteration: str, samples: list[Row]) -> None:
+        sent = [[sample["sha256"], len(sample["boxes"])] for sample in samples]
+        line = {"name": project.about["name"], "project": project.id, "iteration": iteration, "images": sent}
+        with self.begun.open("a") as file:
+            file.write(json.dumps(line) + "\n")
 
     def _asked(self, call: Call, project: Project) -> Row:
         """Type, budget and domain of a training."""
@@ -146,7 +162,7 @@ class TrainingCalls:
 
 
 def trainable(project: Project, selected: list[str]) -> tuple[list[Row], list[Row]]:
-    """The tags and the tagged images of a project.
+    """The tags and the tagged images of a project, in the order of their hashes, whichever came first.
 
     Raises:
         Refusal: there are too few of them.
@@ -182,4 +198,6 @@ def trainable(project: Project, selected: list[str]) -> tuple[list[Row], list[Ro
         raise refusal("Not enough images for training")
     if min(counts.values()) < MIN_IMAGES_OF_A_TAG:
         raise refusal("Not enough images per tag for training")
-    return [{"id": tag["id"], "name": tag["name"]} for tag in tags], samples
+    return [{"id": tag["id"], "name": tag["name"]} for tag in tags], sorted(
+        samples, key=lambda sample: sample["sha256"]
+    )

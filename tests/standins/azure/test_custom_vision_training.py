@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +137,28 @@ def test_trainings_that_fail(
     assert not failed.exportable
     custom_vision.control("next", {"hold": "Training"})
     assert api.train_project(cv_project.id).name == "Iteration 2"
+
+
+def test_one_that_the_service_loses(custom_vision: CustomVisionClient, cv_project: Project, tag: Tag) -> None:
+    custom_vision.control("next", {"hold": "Training"})
+    iteration = custom_vision.training.train_project(cv_project.id)
+    custom_vision.control("strike", {"project": cv_project.name})
+    failed = custom_vision.reaches(cv_project.id, iteration.id, {FAILED})
+    assert "internal error" in failed.training_error_details
+
+
+def test_what_was_trained_is_written_down_for_good(
+    custom_vision: CustomVisionClient, custom_vision_bill: Path, cv_project: Project, tag: Tag
+) -> None:
+    """With its images, also when its project is gone: whoever pays must know."""
+    custom_vision.control("next", {"hold": "Training"})
+    iteration = custom_vision.training.train_project(cv_project.id)
+    custom_vision.training.delete_iteration(cv_project.id, iteration.id)
+    lines = [json.loads(line) for line in custom_vision_bill.read_text().splitlines()]
+    (line,) = (line for line in lines if line["project"] == cv_project.id)
+    assert (line["name"], line["iteration"], len(line["images"])) == (cv_project.name, iteration.id, 15)
+    assert line["images"] == sorted(line["images"])
+    assert {boxes for _, boxes in line["images"]} == {1}
 
 
 @pytest.mark.parametrize("wish", [{}, {"fault": "fire"}, {"fault": "quota", "times": 2}, {"hold": "Completed"}])
