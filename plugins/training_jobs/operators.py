@@ -14,7 +14,16 @@ from include.documents import Reason
 from training_jobs.money import Purse
 from training_jobs.targets import open_service
 from training_jobs.trigger import TrainingTrigger
-from training_services.job import JobHandle, JobStatus, Refused, TrainingJob, TrainingService, attempts, pursue
+from training_services.job import (
+    JobHandle,
+    JobStatus,
+    Refused,
+    TrainingJob,
+    TrainingService,
+    UploadingService,
+    attempts,
+    pursue,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -171,8 +180,15 @@ def as_xcom(handle: JobHandle, owner: str) -> dict[str, Any]:
 
 
 def cancel_if_owned(service: TrainingService, job: TrainingJob, reason: Reason = Reason.USER) -> list[JobStatus]:
-    """Cancel the newest attempt if this run submitted it and it is still active. Returns how all of them stand then."""
+    """Cancel the newest attempt if this run submitted it and it is still active. Returns how all of them stand then.
+
+    Of one that did not come so far, nothing is left, either.
+    """
     history = attempts(service, job)
+    goes_on = history and (history[-1].active or history[-1].succeeded)
+    if isinstance(service, UploadingService) and not goes_on:
+        service.abandon(job.as_attempt(len(history) + 1))
+        history = attempts(service, job)
     if history and history[-1].active and history[-1].owner == job.owner:
         service.cancel(history[-1].name, reason)
         history[-1] = service.describe([history[-1].name])[history[-1].name]

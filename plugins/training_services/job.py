@@ -166,6 +166,14 @@ class TrainingService(Protocol):
         """Fetch what the trainer of a succeeded job wrote into a local folder. Returns that folder."""
 
 
+@runtime_checkable
+class UploadingService(TrainingService, Protocol):
+    """A service that is sent the data before there is a job, and keeps it, and is paid for keeping it."""
+
+    def abandon(self, job: TrainingJob) -> None:
+        """Remove what the job's owner brought for a job that it did not begin. Does nothing where there is none."""
+
+
 Bill = Callable[[str, Decimal, str], None]  # told a name, US dollars, and for what
 
 

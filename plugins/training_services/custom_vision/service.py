@@ -34,7 +34,7 @@ from training_services.custom_vision.history import write_history
 from training_services.custom_vision.listing import ProjectListing
 from training_services.custom_vision.log import new_lines
 from training_services.custom_vision.records import JobRecords, read_results, write_result
-from training_services.custom_vision.states import status_of
+from training_services.custom_vision.states import owner_of, status_of
 from training_services.custom_vision.submitting import Submission
 from training_services.inputs import empty_sides
 from training_services.job import Bill, JobHandle, JobStatus, LogPage, Refused, TrainingJob
@@ -114,11 +114,13 @@ class CustomVisionService:
         """
         if not names:
             return {}
-        known = read_results(self.store, names)
         found = self.projects.find(set(names))
+        known = read_results(self.store, names)  # not before: of a project that goes meanwhile it is written first
         for name in found.keys() - known.keys():
             if (training := self.projects.training(found[name])) is not None:
                 known[name] = status_of(found[name], training)
+        if unknown := found.keys() - known.keys():
+            known |= read_results(self.store, unknown)  # gone since the list
         self.projects.forget_all_but({project.id for project in found.values()})
         described = {name: known[name] for name in names if name in known}
         self._seen = {**self._seen, **described}
@@ -144,6 +146,16 @@ class CustomVisionService:
             write_result(self.store, ended)
         if ended.state is State.CANCELLED:
             self.projects.remove(project)
+
+    def abandon(self, job: TrainingJob) -> None:
+        """Delete the images that a run brought for a training that it never began; see ``UploadingService``."""
+        project = self.projects.find([job.name]).get(job.name)
+        if project is None or owner_of(project) != job.owner:
+            return
+        self.cancel(job.name)  # it may just have begun
+        if self.projects.training(project) is None:
+            self.projects.remove(project)
+            JobRecords(self.store, job.name).release()
 
     def cost(self, job: TrainingJob, seconds: float) -> Decimal:
         """F0 costs nothing. An advanced training uses no more than the hours that it was given."""

@@ -14,8 +14,8 @@ from include.settings import CustomVisionSettings
 from include.store import Store
 from training_services.custom_vision.listing import ProjectListing
 from training_services.custom_vision.records import JobRecords
-from training_services.custom_vision.states import description, status_of
-from training_services.custom_vision.tidying import make_room
+from training_services.custom_vision.states import description, owner_of, status_of
+from training_services.custom_vision.tidying import make_room, remove_earlier
 from training_services.custom_vision.uploading import Upload, Uploaded
 from training_services.job import JobStatus, TrainingJob
 
@@ -54,6 +54,7 @@ class Submission:
         """
         self.records.claim(self.job.owner)
         try:
+            remove_earlier(self.projects, self.store, self.job)
             project = self._project()
             try:
                 self._bring(project)
@@ -69,6 +70,9 @@ class Submission:
         """The job's project, made now if there is none."""
         name = self.job.name
         if (found := self.projects.find([name]).get(name)) is not None:
+            if owner_of(found) != self.job.owner:  # who began it has given up; who trains may cancel
+                found.description = description(self.job.owner)
+                self.account.call("update_project", found.id, found)
             return found
         try:
             self._create()

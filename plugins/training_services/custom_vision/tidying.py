@@ -13,6 +13,7 @@ from include.store import Store
 from training_services.custom_vision.listing import ProjectListing
 from training_services.custom_vision.records import JobRecords, read_results, write_result
 from training_services.custom_vision.states import owner_of, status_of
+from training_services.job import TrainingJob
 
 
 def make_room(projects: ProjectListing, store: Store, namespace: str) -> bool:
@@ -27,6 +28,14 @@ def make_room(projects: ProjectListing, store: Store, namespace: str) -> bool:
             projects.remove(project)
             removed = True
     return removed
+
+
+def remove_earlier(projects: ProjectListing, store: Store, job: TrainingJob) -> None:
+    """Delete what is left of a job's attempts before this one: they failed, and another is made in their place."""
+    earlier = [job.as_attempt(number).name for number in range(1, job.attempt)]
+    for project in projects.find(earlier).values() if earlier else ():
+        if _is_done_with(projects, store, project):
+            projects.remove(project)
 
 
 def ours(projects: ProjectListing, namespace: str) -> list[Any]:
