@@ -107,8 +107,8 @@ class Submission:
             if name in there:
                 continue
             try:
-                there[name] = self.account.call("create_tag", project, name, repeatable=False).id
-            except CustomVisionRefused as refusal:  # another was faster
+                there[name] = self.account.call("create_tag", project, name).id
+            except CustomVisionRefused as refusal:  # another was faster, or it was we ourselves and the answer was lost
                 there |= {tag.name: tag.id for tag in self.account.call("get_tags", project)}
                 if refusal.code != NOT_UNIQUE or name not in there:
                     raise
