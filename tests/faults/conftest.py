@@ -13,7 +13,8 @@ from tests.faults.deployment import Deployment
 from tests.faults.jobs.targets import CLOUDS, JOBS
 from tests.faults.sample import COLLECTION
 from tests.faults.training import Training, assert_whole, declare
-from tests.standins.clouds import NoStandin
+from tests.standins.clouds import Cloud, NoStandin
+from tests.standins.proxy_client import control
 
 
 @pytest.fixture(scope="session", params=[SQLITE, POSTGRES, *CLOUD_TARGETS])
@@ -33,6 +34,16 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         stack.enter_context(deployment)
         deployment.ingest(COLLECTION)
         yield deployment
+
+
+@pytest.fixture
+def cloud(deployment: Deployment) -> Iterator[Cloud]:
+    """The deployment's cloud; whatever a test broke is whole again after it."""
+    assert deployment.cloud is not None
+    yield deployment.cloud
+    for url in deployment.cloud.proxies.values():
+        control(url, "rules", method="DELETE")
+    deployment.stop_trainings()
 
 
 @pytest.fixture(scope="session")

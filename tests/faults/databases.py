@@ -24,9 +24,14 @@ ORDINARY_USER = "postgres"  # made by Debian's package; PostgreSQL refuses to ru
 
 SQLITE = pytest.param(("local", "sqlite"), id="sqlite")
 POSTGRES = pytest.param(("local", "postgres"), id="postgres", marks=pytest.mark.postgres)
-CLOUD_TARGETS = [pytest.param((target, "sqlite"), id=target, marks=pytest.mark.clouds) for target in CLOUDS]
+OF_CLOUDS = {target: pytest.param((target, "sqlite"), id=target, marks=pytest.mark.clouds) for target in CLOUDS}
+CUSTOM_VISION = OF_CLOUDS["custom_vision"]
+CLOUD_TARGETS = list(OF_CLOUDS.values())
 on_sqlite = pytest.mark.parametrize("deployment", [SQLITE, *CLOUD_TARGETS], indirect=True)
 in_clouds = pytest.mark.parametrize("deployment", CLOUD_TARGETS, indirect=True)
+with_machines = pytest.mark.parametrize(  # that can be chosen
+    "deployment", [param for param in CLOUD_TARGETS if param is not CUSTOM_VISION], indirect=True
+)
 
 
 @contextlib.contextmanager

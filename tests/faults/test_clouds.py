@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from include import settings
 from include.documents import Reason, ResultDocument, State
-from tests.faults.databases import in_clouds
+from tests.faults.databases import in_clouds, with_machines
 from tests.faults.deployment import Deployment
 from tests.faults.jobs.watched import TrainerAttempt
 from tests.faults.phases import Phase
@@ -18,20 +17,11 @@ from tests.faults.training import Training, assert_whole
 from tests.standins.clouds import Cloud
 from tests.standins.proxy_client import control, rule
 
-pytestmark = [pytest.mark.faults, in_clouds]
+pytestmark = pytest.mark.faults
 DOWN_SECONDS = 120.0
 
 
-@pytest.fixture
-def cloud(deployment: Deployment) -> Iterator[Cloud]:
-    """The deployment's cloud; whatever a test broke is whole again after it."""
-    assert deployment.cloud is not None
-    yield deployment.cloud
-    for url in deployment.cloud.proxies.values():
-        control(url, "rules", method="DELETE")
-    deployment.stop_trainings()
-
-
+@in_clouds
 def test_a_fifth_of_all_calls_fail(deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument) -> None:
     for number, url in enumerate(cloud.proxies.values()):
         rule(url, fault="status", status=503, probability=0.07, seed=number)
@@ -44,6 +34,7 @@ def test_a_fifth_of_all_calls_fail(deployment: Deployment, cloud: Cloud, undistu
     assert_whole(training, undisturbed)
 
 
+@in_clouds
 def test_the_answer_to_the_submission_is_lost(
     deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument
 ) -> None:
@@ -55,6 +46,7 @@ def test_the_answer_to_the_submission_is_lost(
     assert_whole(training, undisturbed)
 
 
+@with_machines
 def test_without_room_the_next_machine_is_tried(
     deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument
 ) -> None:
@@ -64,6 +56,7 @@ def test_without_room_the_next_machine_is_tried(
     assert_whole(training, undisturbed, attempts=2)
 
 
+@in_clouds
 def test_without_permission_nothing_is_tried_again_and_it_is_named(deployment: Deployment, cloud: Cloud) -> None:
     deployment.jobs.wish("permission")
     training = Training(deployment, deployment.retrain(COLLECTION))
@@ -74,8 +67,10 @@ def test_without_permission_nothing_is_tried_again_and_it_is_named(deployment: D
     result = training.result()
     assert (result.state, result.reason) == (State.FAILED, Reason.PERMISSION)
     assert cloud.permission in result.message
+    assert deployment.jobs.left(training.prefix) == []
 
 
+@with_machines
 def test_two_workers_train_together(deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument) -> None:
     machine, second = cloud.workers
     file = deployment.folder / "lanner.yaml"
@@ -97,6 +92,7 @@ def test_two_workers_train_together(deployment: Deployment, cloud: Cloud, undist
     assert deployment.jobs.processes() == []
 
 
+@in_clouds
 def test_the_service_is_away_for_two_minutes(deployment: Deployment, cloud: Cloud, undisturbed: ResultDocument) -> None:
     """Its front end, that is: what trains goes on."""
 

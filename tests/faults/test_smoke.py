@@ -12,12 +12,15 @@ from ruamel.yaml import YAML
 
 from include.settings import PROJECT
 from tests.standins.aws.sagemaker_client import SageMakerClient, boto3_client
-from tests.standins.clouds import BUCKET, CLOUDS, NoStandin
+from tests.standins.azure.azure_ml_client import AzureMLClient
+from tests.standins.azure.custom_vision_client import CustomVisionClient
+from tests.standins.azure.custom_vision_cloud import custom_vision
+from tests.standins.clouds import BUCKET, CLOUDS, Cloud, NoStandin
 from tests.standins.google.vertex_client import VertexClient
 
 pytestmark = [pytest.mark.faults, pytest.mark.clouds]
 SECONDS = 900  # on a busy machine; on an idle one a third of it
-DETECTOR = ("--detector", '{"input_size": 64, "width": 0.25, "steps": 12}')  # of SageMaker's stand-in
+DETECTOR = ("--detector", '{"input_size": 64, "width": 0.25, "steps": 12}')  # of stand-ins that have one
 
 
 def smoke(folder: Path, target: str, budget: str, **connections: str) -> subprocess.CompletedProcess[str]:
@@ -75,3 +78,42 @@ def test_so_does_the_built_in_detector(tmp_path: Path) -> None:
         assert [each["TransformJobStatus"] for each in transforms] == ["Completed"]
         assert [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["lanner/ours"]
         assert not (tmp_path / "state" / "smoke").exists()
+
+
+def test_so_does_azure_ml(tmp_path: Path) -> None:
+    """Logs, and environments of the workspace, are all that stays."""
+    try:
+        context = CLOUDS["azure_ml"](tmp_path / "standins")
+        with context as cloud:
+            write_settings(tmp_path, cloud)
+            client = AzureMLClient(cloud.standins["azure_ml"].url, cloud.standins["azurite"].url)
+            client.blobs.upload_blob("lanner/ours", b"what was there before")
+
+            done = smoke(tmp_path, "azure_ml", "1", **cloud.connections)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "It works." in done.stdout
+            assert client.workspace.get("jobs")["value"] == []
+            assert [blob.name for blob in client.blobs.list_blobs()] == ["lanner/ours"]
+            assert not (tmp_path / "state" / "smoke").exists()
+    except NoStandin as why:
+        pytest.skip(str(why))
+
+
+def test_so_does_custom_vision(tmp_path: Path) -> None:
+    """Trained, exported and asked; whatever people have there stays."""
+    with custom_vision(tmp_path / "standins", *DETECTOR) as cloud:
+        write_settings(tmp_path, cloud)
+        api = CustomVisionClient(cloud.standins["custom_vision"].url).training
+        kept = api.create_project("ours")
+
+        done = smoke(tmp_path, "custom_vision", "5", **cloud.connections)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "It works." in done.stdout
+        assert [project.id for project in api.get_projects()] == [kept.id]
+        assert not (tmp_path / "state" / "smoke").exists()
+
+
+def write_settings(folder: Path, cloud: Cloud) -> None:
+    """A cloud's section of lanner.yaml."""
+    with (folder / "lanner.yaml").open("w") as file:
+        YAML().dump(cloud.settings, file)

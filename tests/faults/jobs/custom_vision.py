@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -41,8 +42,8 @@ class VisionTraining(Attempt):
             return False
 
     def may_be_held(self) -> bool:
-        """Always: the next attempt begins anew."""
-        return True
+        """Its runner is there to be held; the next attempt begins anew."""
+        return (self.folder / "runner.json").exists()
 
 
 class CustomVisionJobs(Jobs):
@@ -51,8 +52,8 @@ class CustomVisionJobs(Jobs):
     options = ("--detector", DETECTOR)
     phases = tuple(Phase)
     images = 140  # each of the ten digits must be in 15
-    training = {}  # noqa: RUF012  (a field of the base class)
-    slow = {"training": "advanced", "hours": 1}  # noqa: RUF012
+    training = MappingProxyType({})
+    slow = MappingProxyType({"training": "advanced", "hours": 1})
 
     def __init__(self, folder: Path, cloud: Cloud | None) -> None:
         assert cloud is not None
@@ -90,6 +91,9 @@ class CustomVisionJobs(Jobs):
 
     def wish(self, fault: str) -> None:
         self.client.control("next", {"fault": FAULTS[fault]})
+
+    def forget_wishes(self) -> None:
+        self.client.control("next", method="DELETE")
 
     def make_slow(self) -> None:
         self.client.control("next", {"hold": "Training"})

@@ -109,6 +109,10 @@ class Jobs(ABC):
         """What the next job is to suffer: "capacity" or "permission". For services that can be told to fail."""
         raise NotImplementedError(f"Nothing is refused on {type(self).__name__}.")
 
+    def forget_wishes(self) -> None:
+        """Let no later job suffer what none has suffered yet."""
+        raise NotImplementedError(f"Nothing is refused on {type(self).__name__}.")
+
     def make_slow(self) -> None:
         """Let the next training last, where ``slow`` alone does not."""
         return
