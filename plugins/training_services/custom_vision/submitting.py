@@ -6,22 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.checks.azure.custom_vision import TIERS
-from include.clouds.custom_vision_account import CustomVisionRefused, QuotaExceeded
-from include.custom_vision_training import DOMAINS, EXPORTABLE, TRAINING_TYPES, CustomVisionConfiguration
+from include.clouds.custom_vision_account import CustomVisionRefused
+from include.custom_vision_training import EXPORTABLE, TRAINING_TYPES, CustomVisionConfiguration
 from include.dataset.custom_vision_images import CustomVisionData, custom_vision_data
 from include.documents import DatasetDocument, Fault
 from include.settings import CustomVisionSettings
 from include.store import Store
 from training_services.custom_vision.listing import ProjectListing
+from training_services.custom_vision.projects import find_or_create, tags_of
 from training_services.custom_vision.records import JobRecords
 from training_services.custom_vision.states import description, owner_of, status_of
-from training_services.custom_vision.tidying import make_room, remove_earlier
+from training_services.custom_vision.tidying import remove_earlier
 from training_services.custom_vision.uploading import Upload, Uploaded
 from training_services.job import JobStatus, TrainingJob
 
 THERE_ALREADY = frozenset({"BadRequestTrainingAlreadyInProgress", "BadRequestTrainingNotNeeded"})
-NO_MORE_PROJECTS = "BadRequestExceedProjectLimit"
-NOT_UNIQUE = "BadRequestTagNameNotUnique"
 
 
 class Submission:
@@ -68,30 +67,18 @@ class Submission:
 
     def _project(self) -> Any:
         """The job's project, made now if there is none."""
-        name = self.job.name
-        if (found := self.projects.find([name]).get(name)) is not None:
-            if owner_of(found) != self.job.owner:  # who began it has given up; who trains may cancel
-                found.description = description(self.job.owner)
-                self.account.call("update_project", found.id, found)
-            return found
-        try:
-            self._create()
-        except QuotaExceeded as full:
-            if full.code != NO_MORE_PROJECTS or not make_room(self.projects, self.store, self.namespace):
-                raise
-            self._create()
-        self.projects.remove_twins(name)
-        return self.projects.find([name])[name]
-
-    def _create(self) -> None:
-        about = {"description": description(self.job.owner), "domain_id": DOMAINS[self.asked.domain]}
-        self.account.call("create_project", self.job.name, **about, repeatable=False)  # asked again, it would be two
+        about = {"domain": self.asked.domain, "description": description(self.job.owner)}
+        project = find_or_create(self.projects, self.store, self.namespace, self.job.name, **about)
+        if owner_of(project) != self.job.owner:  # who began it has given up; who trains may cancel
+            project.description = description(self.job.owner)
+            self.account.call("update_project", project.id, project)
+        return project
 
     def _bring(self, project: Any) -> None:
         """Bring the images, and write down what came of that."""
         dataset = self.store.get(DatasetDocument, self.job.dataset)
         data = custom_vision_data(self.store, dataset)
-        tags = self._tags(project.id, data.names)
+        tags = tags_of(self.account, project.id, data.names)
 
         def beat() -> None:
             self.records.renew(self.job.owner)
@@ -99,20 +86,6 @@ class Submission:
         uploaded = Upload(self.account, project.id, self.store, dataset, data, tags, self.records, beat).bring()
         self.records.write("uploaded.json", self._as_record(data, tags, uploaded))
         self._require_images(data, uploaded.refused)
-
-    def _tags(self, project: str, names: Mapping[int, str]) -> dict[int, str]:
-        """The service's id of each class, by its id in the label map; made where it is not there."""
-        there = {tag.name: tag.id for tag in self.account.call("get_tags", project)}
-        for name in names.values():
-            if name in there:
-                continue
-            try:
-                there[name] = self.account.call("create_tag", project, name).id
-            except CustomVisionRefused as refusal:  # another was faster, or it was we ourselves and the answer was lost
-                there |= {tag.name: tag.id for tag in self.account.call("get_tags", project)}
-                if refusal.code != NOT_UNIQUE or name not in there:
-                    raise
-        return {class_id: there[name] for class_id, name in names.items()}
 
     def _require_images(self, data: CustomVisionData, refused: Mapping[str, str]) -> None:
         """The service trains no tag with fewer images than its limit, and it may have refused some."""
