@@ -2,7 +2,7 @@
 ### Label: a batch without annotations is labelled in rounds, with suggestions
 
 1. **choose** picks the images of the batch that are worth a person's time, those of which the labeller is unsure and
-   that differ from one another, and asks the labeller (the collection's newest model) for boxes.
+   that differ from one another, and asks the labeller (the collection's newest model, or Custom Vision) for boxes.
 2. **review** waits for a person, without a worker slot. Press **Labelling** in the menu on the left, or follow the link
    in *Required Actions*. Boxes are accepted, corrected, drawn; images may be skipped.
 3. **close** writes what was labelled as a batch of its own, **ingest** takes it like any other, and a training starts

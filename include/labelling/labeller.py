@@ -30,7 +30,7 @@ class Labeller(Protocol):
     ``labelling_jobs/labellers.py``.
     """
 
-    name: str  # for the documents and for people: "raccoon/3"
+    name: str  # for the documents and for people: "raccoon/3"; asked for when it has suggested
 
     def suggest(self, images: Iterable[PoolImage]) -> Iterator[Sequence[Proposal]]:
         """For each image, in their order, what it proposes with at least ``LOWEST_SCORE``, the surest first."""

@@ -60,7 +60,7 @@ class LabellingSettings(Part):
     """How images without annotations are labelled; docs/labelling.md."""
 
     source: str = ""  # where they come from, "{batch}" as in the collection's source; empty: that source itself
-    labeller: Name = "registry"  # who suggests boxes: the collection's newest registered model, or "nobody"
+    labeller: Name = "registry"  # who suggests boxes: the newest registered model, "custom_vision" or "nobody"
     images: int = Field(default=20, ge=1, le=200)  # of a round
     look_at: int = Field(default=2000, ge=1)  # images that the labeller is shown for each round, if so many wait
     threshold: Share = 0.3  # a suggestion of a lower score is not shown to the person

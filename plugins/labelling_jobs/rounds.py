@@ -46,7 +46,7 @@ def open_next(settings: Settings, params: dict[str, Any]) -> dict[str, Any]:
     from include.labelling.next_round import next_round
 
     collection = params["collection"]
-    with open_labeller(settings, collection) as labeller:
+    with open_labeller(settings, collection, params["batch"]) as labeller:
         found = next_round(
             settings.open_store(),
             settings.collection(collection),

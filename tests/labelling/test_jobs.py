@@ -126,8 +126,8 @@ def test_the_page_has_the_same_options(settings: Settings) -> None:
 
 def test_a_labeller_that_nobody_has_is_named_with_those_there_are(settings: Settings, lanner: Path) -> None:
     (lanner / "lanner.yaml").write_text("collections: {pets: {source: x, labelling: {labeller: oracle}}}")
-    with pytest.raises(SettingsError, match=r"labelling.labeller: got 'oracle'; there are nobody, registry"):
-        open_labeller(load(), "pets")
+    with pytest.raises(SettingsError, match=r"got .oracle.; there are custom_vision, nobody, registry"):
+        open_labeller(load(), "pets", "all")
 
 
 def test_behind_a_proxy_the_question_leads_to_the_page_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ class Answers:
                 found = self.account.detect(project, published, encoded)
             except CustomVisionRefused as refusal:
                 raise PredictionFailed(f"Custom Vision did not look at {name}: {refusal}") from refusal
-            return name, [_row(each) for each in found]
+            return name, [row_of(each) for each in found]
 
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -125,7 +125,7 @@ class Answers:
         return PUBLISHED
 
 
-def _row(prediction: Any) -> Row:
+def row_of(prediction: Any) -> Row:
     box = prediction.bounding_box
     left, top = float(box.left), float(box.top)
     corners = (left, top, left + float(box.width), top + float(box.height))
