@@ -114,10 +114,4 @@ JOB_RULES: tuple[Rule[WorkspaceFacts], ...] = (
     Rule("MACHINE_NOT_OFFERED", "https://learn.microsoft.com/rest/api/azureml/virtual-machine-sizes", _not_offered),
     Rule("QUOTA", "https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas", _quota),
 )
-MONEY_RULES: tuple[Rule[WorkspaceFacts], ...] = (
-    Rule(
-        "CLUSTER_KEEPS_MACHINES",
-        _COST,
-        _keeps_machines,
-    ),
-)
+MONEY_RULES: tuple[Rule[WorkspaceFacts], ...] = (Rule("CLUSTER_KEEPS_MACHINES", _COST, _keeps_machines),)

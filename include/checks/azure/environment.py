@@ -51,20 +51,16 @@ def credential_of(described: Mapping[str, Any], tenant: str = "tenantId") -> Tok
     Args:
         tenant: where in its extra the tenant of a service principal stands.
     """
-    extra = described.get("extra", {})
-    if token := extra.get("token"):
-        return StaticToken(str(token))
-    login, password = described.get("login"), described.get("password")
     from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
-    if login and password and extra.get(tenant):
-        return ClientSecretCredential(str(extra[tenant]), str(login), str(password))
-    identity = (
-        {"managed_identity_client_id": extra["managed_identity_client_id"]}
-        if (extra.get("managed_identity_client_id"))
-        else {}
-    )
-    return DefaultAzureCredential(**identity)
+    extra = described.get("extra", {})
+    login, password, at = described.get("login"), described.get("password"), extra.get(tenant)
+    if token := extra.get("token"):
+        return StaticToken(str(token))
+    if login and password and at:
+        return ClientSecretCredential(str(at), str(login), str(password))
+    identity = extra.get("managed_identity_client_id")
+    return DefaultAzureCredential(managed_identity_client_id=identity) if identity else DefaultAzureCredential()
 
 
 def workspace_of(azure: AzureSettings, endpoints: Mapping[str, str]) -> AzureWorkspace:
