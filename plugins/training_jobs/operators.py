@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,18 @@ class ConsoleLink(BaseOperatorLink):
         return getattr(operator, "console_url", None) or ""
 
 
-class SubmitTraining(BaseOperator):
+class EndsWhenTold(BaseOperator):
+    """A task that ends at once when Airflow tells it to: marked as failed, cleared, taken over.
+
+    A SIGTERM alone does not end a task: it goes on until it is killed, five seconds later, and of what it submitted in
+    them the run's teardown would not know. Whoever comes next goes on with what is there.
+    """
+
+    def on_kill(self) -> None:
+        sys.exit("Airflow told this try to end.")  # no Exception: nothing on the way out may take it for an error
+
+
+class SubmitTraining(EndsWhenTold):
     """Check a job, then find it or submit it. Returns ``{"job": …, "adopted": bool}``.
 
     Safe to run any number of times: a job that runs or has succeeded is adopted, and the log says so.
@@ -93,7 +105,7 @@ class SubmitTraining(BaseOperator):
         return as_xcom(handle, job.owner)
 
 
-class WaitForTraining(BaseSensorOperator):
+class WaitForTraining(EndsWhenTold, BaseSensorOperator):
     """Wait, deferred, until a job has ended; its log lines appear in this task's log.
 
     When the service lost the job or had no room for it, this task makes the next attempt itself, so that a retried

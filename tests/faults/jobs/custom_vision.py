@@ -20,7 +20,7 @@ from tests.standins.proxy_client import rule
 
 DETECTOR = '{"input_size": 64, "width": 0.25, "steps": 12}'
 FAULTS = {"permission": "forbidden", "quota": "quota"}  # as its stand-in calls them
-HALF_AN_UPLOAD = 5.0  # seconds for which one of two batches is held up
+HALF_AN_UPLOAD = 12.0  # seconds for which one of two batches is held up; Airflow ends a task within five
 
 
 @dataclass(frozen=True)
