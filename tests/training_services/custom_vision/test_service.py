@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed
-from include.custom_vision_training import CustomVisionConfiguration
+from include.custom_vision_training import DOMAINS, CustomVisionConfiguration
 from include.documents import DatasetDocument, Reason, State
 from include.settings import CustomVisionSettings
 from include.store import Store
@@ -113,9 +113,8 @@ def test_of_twins_the_older_counts_and_the_other_goes(
     service: CustomVisionService, job: TrainingJob, held: CustomVisionClient
 ) -> None:
     """The service does not refuse a second project of a name."""
-    submission = Submission(service.projects, service.store, service.settings, service.namespace, job)
-    submission._create()
-    submission._create()
+    for _ in range(2):
+        service.account.call("create_project", job.name, domain_id=DOMAINS["General (compact) [S1]"])
     older, younger = named(service, job.name)
     service.projects.remove_twins(job.name)
     assert [project.id for project in named(service, job.name)] == [older.id] != [younger.id]
