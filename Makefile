@@ -26,7 +26,7 @@ BUDGET ?=
 HOMES ?=
 ONLY ?=
 
-.PHONY: help run rehearse smoke test test-trainer-minimum test-faults test-faults-clouds system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality bench-labelling clean
+.PHONY: help run rehearse smoke test test-trainer-minimum test-faults test-faults-clouds rehearse-labelling system system-faults faults-sqlite faults-postgres airflow tensorboard lint lock bench bench-surround bench-quality bench-labelling clean
 
 help: ## this list
 	@echo "make run    [DATA=folder|archive|URL|name] [WEIGHTS=imagenet|none|file] [MINUTES=n] [CONFIG=file.json|pipeline.config] [SPLIT=given] [TARGETS=vertex] [PORT=8080]"
@@ -75,6 +75,9 @@ faults-postgres:
 
 test-faults-clouds: $(VENV)/ready $(AZURITE)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker]
 	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0 --numprocesses 2 --dist worksteal
+
+rehearse-labelling: $(VENV)/ready ## two batches without annotations labelled in a whole Airflow, by a simulated reviewer: with our own model, and with Custom Vision's stand-in
+	$(PYTHON) -m pytest -vv -s -m 'faults and clouds' tests/labelling
 
 # What tests need beyond Python, installed where that is allowed; without it those tests skip and say so.
 # $(1): a command that succeeds if it is there; $(2): Debian's package
