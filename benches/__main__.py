@@ -27,6 +27,7 @@ QUICK = (
     "clients",
     "staging",
     "staging_s3",
+    "upload_custom_vision",
     "waiting",
     "waiting_aws",
 )

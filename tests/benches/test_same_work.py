@@ -22,9 +22,11 @@ from benches import (
     staging,
     staging_s3,
     training,
+    upload_custom_vision,
     waiting,
     waiting_aws,
 )
+from benches.datasets import build
 from benches.pictures import Pictures, described, picture_sets, write_pictures
 from detector_trainer.configuration import Configuration
 from include.store import Store
@@ -216,3 +218,12 @@ def test_waiting_notices_every_end_and_no_other(cloud: waiting.Cloud, side: str)
 @pytest.mark.parametrize("way", clients.WAYS)
 def test_clients_are_made(way: str) -> None:
     assert clients.fresh(clients.WAYS[way]) > 10
+
+
+def test_upload_to_custom_vision(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures", 70)
+    dataset = build(tmp_path / "pictures", Store(tmp_path / "store"), shares=upload_custom_vision.SHARES)
+    ours, sample = (upload_custom_vision.upload(tmp_path, dataset, side) for side in upload_custom_vision.SIDES)
+    assert ours.regions == sample.regions
+    assert len(ours.regions) == 70
+    assert (ours.refused, sample.refused) == (0, 0)
