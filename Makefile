@@ -73,7 +73,7 @@ faults-sqlite:
 faults-postgres:
 	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
 
-test-faults-clouds: $(VENV)/ready $(AZURITE)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker]
+test-faults-clouds: $(VENV)/ready $(AZURITE)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker|azure_ml|custom_vision]
 	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0 --numprocesses 2 --dist worksteal
 
 rehearse-labelling: $(VENV)/ready ## two batches without annotations labelled in a whole Airflow, by a simulated reviewer: with our own model, and with Custom Vision's stand-in

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.training_services.custom_vision.watching import ended, until
+from tests.training_services.watching import ended, until
 
 from include.clouds.custom_vision_account import CustomVisionCallFailed
 from include.documents import Reason, State
