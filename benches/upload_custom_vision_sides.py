@@ -62,7 +62,7 @@ def sample(url: str, project: str, tags: dict[str, str], folder: Path, dataset: 
             for each in image.regions
         ]
         with (folder / "pictures" / image.file).open("rb") as contents:
-            return ImageFileCreateEntry(name=image.file, contents=contents.read(), regions=regions)
+            return ImageFileCreateEntry(name=image.file, contents=bytearray(contents.read()), regions=regions)
 
     def way() -> None:
         for images in batched(iter(data.images.values())):

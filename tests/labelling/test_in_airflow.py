@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from include.dataset.newest import newest_dataset
@@ -45,7 +46,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deplo
         settings = {"custom_vision": {"poll_seconds": 2}, "collections": collections}
         (folder / "lanner.yaml").write_text(json.dumps(settings))
         with deployment:
-            yield deployment, Reviewer(deployment.api, truth)
+            yield deployment, Reviewer(logged_in(deployment), truth)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,12 @@ def labelled(deployment: tuple[Deployment, Reviewer]) -> Deployment:
         time.sleep(2)
     print(f"Two loops of {ROUNDS} rounds took {(time.monotonic() - begun) / 60:.0f} min.")
     return airflow
+
+
+def logged_in(airflow: Deployment) -> httpx.Client:
+    api = airflow.api
+    api.dags()
+    return httpx.Client(base_url=api.url, headers=api._client.headers, timeout=60)
 
 
 def ended(airflow: Deployment) -> bool:

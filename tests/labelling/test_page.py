@@ -19,6 +19,7 @@ from include.labelling.rounds import open_round
 from include.settings import LabellingSettings, load
 from include.store import Store
 from tests.labelling.conftest import CAT, Bench, Oracle, proposal
+from tests.labelling.reviewer import Reviewer
 
 PLUGIN = Path(__file__).resolve().parents[2] / "plugins" / "lanner_pages.py"
 ROUND = "/labelling/rounds/pets/b1:1"
@@ -215,3 +216,14 @@ def test_two_rounds_of_one_batch_never_wait_at_once(store: Store, round_: RoundD
         settings=LabellingSettings(),
     )
     assert again == round_
+
+
+def test_the_simulated_reviewer_does_what_the_page_does(ada: TestClient, round_: RoundDocument, store: Store) -> None:
+    """``test_in_airflow`` labels with it."""
+    truth = {image.file: (CAT,) for image in round_.images}
+    Reviewer(ada, truth).label(round_.title)
+    answers = read_answers(store, round_)
+    assert len(answers) == len(round_.images)
+    assert {(answer.decision, answer.boxes[0].suggestion, answer.by) for answer in answers.values()} == {
+        ("labelled", 0, "ada")
+    }
