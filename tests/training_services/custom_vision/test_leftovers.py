@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.training_services.watching import ended, until
 
 from include.clouds.custom_vision_account import CustomVisionCallFailed
 from include.documents import Reason, State
 from tests.standins.azure.custom_vision_client import CustomVisionClient
+from tests.training_services.watching import ended, until
 from training_jobs.operators import cancel_if_owned
 from training_services.custom_vision import service as custom_vision
 from training_services.custom_vision.records import JobRecords, write_result
