@@ -106,7 +106,7 @@ def test_so_does_custom_vision(tmp_path: Path) -> None:
         api = CustomVisionClient(cloud.standins["custom_vision"].url).training
         kept = api.create_project("ours")
 
-        done = smoke(tmp_path, "custom_vision", "5", **cloud.connections)
+        done = smoke(tmp_path, "custom_vision", "6", **cloud.connections)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "It works." in done.stdout
         assert [project.id for project in api.get_projects()] == [kept.id]
