@@ -4,6 +4,7 @@
 Starts with the trainings and waits, without a worker slot, until every target that the plan asks for has reported or
 the plan's deadline has passed; then it goes on with those present, the rest marked as "no report". All were scored on
 the same hold-out. The comparison proposes the one with the best mAP among those whose SavedModel passed the gate.
+Custom Vision and SageMaker's built-in detector train models of their own kind, and the log of `compare` says so.
 
 A target that succeeds later is compared by triggering this DAG again with the plan's key.
 """
@@ -34,11 +35,13 @@ def expected(dag_run: Any) -> dict[str, Any]:
 @task(outlets=[COMPARISON])
 def compare(dag_run: Any, outlet_events: Any) -> None:
     from include.scoring.comparison import compare_results
+    from include.training_program import other_models
 
     store = settings.load().open_store()
     plan, _ = Partition.parse(dag_run.partition_key).documents(store)
     comparison = compare_results(store, plan)
     print(f"Proposal: {comparison.proposal or 'none'} ({comparison.why})")
+    print(*other_models(row.target for row in comparison.rows), sep="\n")
     outlet_events[COMPARISON].extra = {"document": comparison.path}
 
 

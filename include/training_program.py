@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, Self
@@ -28,21 +28,27 @@ class TrainingConfiguration(Protocol):
 class TrainingProgram:
     """
     Attributes:
+        model: what comes of it, in words.
         version: with the configuration and the data it decides what is trained.
         takes_weights: may it start from a file of weights?
     """
 
+    model: str
     configuration: type[TrainingConfiguration]
     version: str
     takes_weights: bool = False
 
 
-TRAINER = TrainingProgram(Configuration, __version__, takes_weights=True)
+TRAINER = TrainingProgram("ours", Configuration, __version__, takes_weights=True)
 OF_CLOUDS: Mapping[str, TrainingProgram] = MappingProxyType(
     {
-        "sagemaker_builtin": TrainingProgram(builtin_detector.BuiltinConfiguration, builtin_detector.VERSION),
+        "sagemaker_builtin": TrainingProgram(
+            "AWS's own detector", builtin_detector.BuiltinConfiguration, builtin_detector.VERSION
+        ),
         "custom_vision": TrainingProgram(
-            custom_vision_training.CustomVisionConfiguration, custom_vision_training.VERSION
+            "Custom Vision's own detector",
+            custom_vision_training.CustomVisionConfiguration,
+            custom_vision_training.VERSION,
         ),
     }
 )
@@ -51,3 +57,10 @@ OF_CLOUDS: Mapping[str, TrainingProgram] = MappingProxyType(
 def program_of(target: str) -> TrainingProgram:
     """What trains at a target, by its name in lanner.yaml."""
     return OF_CLOUDS.get(target, TRAINER)
+
+
+def other_models(targets: Iterable[str]) -> Iterator[str]:
+    """A line for each target that a comparison shows beside others and that trains another kind of model."""
+    for target in targets:
+        if target in OF_CLOUDS:
+            yield f"{target} is {OF_CLOUDS[target].model}: another kind of model, not ours trained elsewhere."

@@ -21,6 +21,7 @@ from include.results import assemble
 from include.scoring.comparison import compare_results, propose
 from include.settings import CollectionSettings
 from include.store import Store
+from include.training_program import other_models
 
 SIDE = SideDocument(images=1, boxes=1, classes={"a": 1}, shards=(), coco="c")
 
@@ -211,3 +212,9 @@ def test_the_best_is_proposed_and_of_equals_the_cheaper() -> None:
     assert propose([row("a", 0.5, 1.0), row("b", 0.6, 9.0), row("c", None, 0.0)])[0] == "b"
     assert propose([row("a", 0.6, 1.0), row("b", 0.6, 0.5)])[0] == "b"
     assert propose([row("a", None, 1.0)]) == (None, "no target has a model that passed the gate")
+
+
+def test_a_comparison_says_which_models_are_of_another_kind() -> None:
+    lines = list(other_models(["azure_ml", "custom_vision", "local", "sagemaker_builtin"]))
+    assert [line.split()[0] for line in lines] == ["custom_vision", "sagemaker_builtin"]
+    assert all("another kind of model" in line for line in lines)

@@ -15,6 +15,7 @@ from rich.table import Table
 from include.documents import BatchDocument, ComparisonDocument, DatasetDocument, ExportResult, ResultDocument
 from include.laptop.cascade import Look
 from include.store import Store
+from include.training_program import other_models
 
 PLAIN_INTERVAL = 10.0  # seconds between two progress lines where there is no terminal
 
@@ -118,6 +119,8 @@ def show_comparison(console: Console, comparison: ComparisonDocument, results: l
         took = f"{result.seconds / 60:.1f} min" if result and result.seconds else "–"
         table.add_row(row.target, f"{row.state or 'no report'}{reason}", *scores, took, f"${row.cost:.2f}")
     console.print(table)
+    for line in other_models(row.target for row in comparison.rows):
+        console.print(line, highlight=False)
     console.print(f"Proposal: {comparison.proposal or 'none'} ({comparison.why})", highlight=False)
 
 
