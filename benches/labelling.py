@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benches.curve import chart
 from benches.datasets import build, holdout, lay_out
 from benches.measure import machine, today
 from benches.page import write_section
@@ -33,8 +34,10 @@ from include.labelling.own_model import model_in
 from include.labelling.simulated import Effort
 from include.labelling.simulation import COLLECTION, Simulation
 from include.scoring.holdout import HoldOut
+from include.settings import PROJECT
 from include.store import Store
 
+PICTURE = "labelling_curve.svg"  # beside the page
 SHARES = (0.7, 0.3, 0.0)
 """Of what is labelled: an image's hash draws the side here that it draws in the full dataset, by 0.7, 0.15, 0.15; those
 that draw the hold-out there are not labelled."""
@@ -86,10 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.weights.endswith(".h5"):
         options.weights = str(Path(options.weights).resolve())
     with tempfile.TemporaryDirectory(prefix="lanner-labelling-") as scratch:
-        text = describe(measure(options, Path(scratch)), options.data.name)
-    print(text)
+        lines = measure(options, Path(scratch))
+    print(describe(lines, options.data.name))
     if options.write:
-        write_section("labelling", text)
+        (PROJECT / "docs" / PICTURE).write_text(curve(lines))
+        write_section("labelling", f"{describe(lines, options.data.name)}\n\n![mAP50 over boxes]({PICTURE})")
     return 0
 
 
@@ -161,6 +165,23 @@ def describe(lines: Sequence[Line], name: str) -> str:
         )
     return "\n\n".join(
         [f"{name}. Measured on {today()} on {machine()}.", "\n".join(f"| {row} |" for row in table), verdict]
+    )
+
+
+def curve(lines: Sequence[Line]) -> str:
+    """The mAP50 over the boxes that a person had to draw, had to draw or correct, or would have drawn by hand."""
+    *rounds, full = [(line.effort, line.quality.mAP50) for line in lines if line.quality]
+    return chart(
+        {
+            "every box drawn by hand": [(effort.true_boxes, height) for effort, height in rounds],
+            "with suggestions: drawn or corrected": [
+                (effort.boxes.drawn + effort.boxes.corrected, height) for effort, height in rounds
+            ],
+            "with suggestions: drawn": [(effort.boxes.drawn, height) for effort, height in rounds],
+        },
+        (f"full annotation, {full[0].true_boxes} boxes", full[1]),
+        "boxes",
+        "mAP50 on the hold-out",
     )
 
 
