@@ -41,7 +41,8 @@ def compare(dag_run: Any, outlet_events: Any) -> None:
     plan, _ = Partition.parse(dag_run.partition_key).documents(store)
     comparison = compare_results(store, plan)
     print(f"Proposal: {comparison.proposal or 'none'} ({comparison.why})")
-    print(*other_models(row.target for row in comparison.rows), sep="\n")
+    for line in other_models(row.target for row in comparison.rows):
+        print(line)
     outlet_events[COMPARISON].extra = {"document": comparison.path}
 
 

@@ -42,7 +42,7 @@ class CustomVisionLabeller:
             try:
                 found = looks.at({image.facts.sha256: image.read for image in shown})
             finally:
-                project.bill.looked(iteration.id, len(looks.known))
+                project.bill.looked(iteration.id, len(looks.finds.known))
         finally:
             project.bill.close()
         for image in shown:

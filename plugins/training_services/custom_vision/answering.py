@@ -1,14 +1,9 @@
-"""What a published model finds in images, which the service looks at and does not store.
-
-Answers are written down in the store a few at a time, so that whoever comes after an interruption pays for none twice;
-and the project need not be there any more for them to be read.
-"""
+"""What a published model of a job finds in the hold-out's images."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,15 +14,13 @@ from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisi
 from include.costs.prices import PriceList
 from include.dataset.custom_vision_images import PREDICTION_BYTES, within_limits
 from include.scoring.detections import Detections
+from training_services.custom_vision.finds import Finds, Row, row_of
 from training_services.custom_vision.records import JobRecords
 
 PUBLISHED = "lanner"  # under which name a model answers, in its own project
-TOGETHER = 40  # images whose answers are written down together: two seconds' worth
-AT_ONCE = 4  # images; the account keeps the pace of all of them
 ALREADY = "BadRequestIterationIsPublished"
 PREDICTION = "prediction"  # in the price list
 
-Row = list[float | str]  # tag's name, probability, xmin, ymin, xmax, ymax as fractions
 Paid = Callable[[Decimal, str], None]
 
 
@@ -43,15 +36,11 @@ class Answers:
     """
 
     def __init__(self, account: CustomVisionAccount, records: JobRecords, prices: PriceList | None) -> None:
-        self.account, self.records, self.prices = account, records, prices
+        self.account, self.prices = account, prices
+        self.finds = Finds(records, "answers")
 
-    @property
-    def known(self) -> dict[str, list[Row]]:
-        """By the image's name."""
-        return {name: rows for part in self.records.all("answers") for name, rows in part.items()}
-
-    def missing(self, images: Iterable[str]) -> list[str]:
-        return sorted(set(images) - self.known.keys())
+    def missing(self, images: Iterable[str]) -> set[str]:
+        return set(images) - self.finds.known.keys()
 
     def ask(self, project: str, training: Any, images: Mapping[str, Path], paid: Paid) -> None:
         """Publish the model and ask it for what is missing.
@@ -63,27 +52,20 @@ class Answers:
             PredictionFailed: the service refuses an image.
             PermissionError: it does not know the resource that is to answer.
         """
-        missing = self.missing(images)
         published = self._publish(project, training)
-        done = len(images) - len(missing)
 
-        def ask_one(name: str) -> tuple[str, list[Row]]:
+        def ask_one(name: str) -> list[Row]:
             encoded = within_limits(images[name].read_bytes(), PREDICTION_BYTES)
             try:
-                found = self.account.detect(project, published, encoded)
+                return [row_of(each) for each in self.account.detect(project, published, encoded)]
             except CustomVisionRefused as refusal:
                 raise PredictionFailed(f"Custom Vision did not look at {name}: {refusal}") from refusal
-            return name, [row_of(each) for each in found]
 
         try:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                for start in range(0, len(missing), TOGETHER):
-                    some = missing[start : start + TOGETHER]
-                    self.records.write(f"answers/{some[0]}.json", dict(pool.map(ask_one, some)))
-                    done += len(some)
-                    print(f"{done} of {len(images)} images of the hold-out were answered")
+            self.finds.complete(images, ask_one)
         finally:
             if self.prices:
+                done = len(images) - len(self.missing(images))
                 paid(self.prices.units(PREDICTION, done), f"{done} predictions")
 
     def detections(
@@ -99,7 +81,7 @@ class Answers:
             PredictionFailed: an answer is missing, or names a tag that there is not.
         """
         by_name = {tag["name"]: int(class_id) for class_id, tag in tags.items() if int(class_id) in class_ids}
-        known = self.known
+        known = self.finds.known
         if lacking := sorted(set(images) - known.keys()):
             raise PredictionFailed(f"There is no answer for {len(lacking)} images, the first is {lacking[0]}.")
         return {name: _detections(name, known[name], by_name) for name in images}
@@ -123,13 +105,6 @@ class Answers:
             if refusal.code != ALREADY:
                 raise
         return PUBLISHED
-
-
-def row_of(prediction: Any) -> Row:
-    box = prediction.bounding_box
-    left, top = float(box.left), float(box.top)
-    corners = (left, top, left + float(box.width), top + float(box.height))
-    return [str(prediction.tag_name), float(prediction.probability), *corners]
 
 
 def _detections(image: str, rows: Sequence[Row], class_ids: Mapping[str, int]) -> Detections:

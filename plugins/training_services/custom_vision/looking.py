@@ -9,11 +9,10 @@ https://learn.microsoft.com/rest/api/customvision/predict/quick-test-image
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused
 from include.dataset.custom_vision_images import PREDICTION_BYTES, within_limits
-from training_services.custom_vision.answering import AT_ONCE, TOGETHER, Row, row_of
+from training_services.custom_vision.finds import Finds, Row, row_of
 from training_services.custom_vision.records import JobRecords
 
 
@@ -25,12 +24,8 @@ class Looks:
     """
 
     def __init__(self, account: CustomVisionAccount, records: JobRecords, project: str, iteration: str) -> None:
-        self.account, self.records, self.project, self.iteration = account, records, project, iteration
-
-    @property
-    def known(self) -> dict[str, list[Row]]:
-        """What was found so far, by the image's name."""
-        return {name: rows for part in self.records.all(f"looks/{self.iteration}") for name, rows in part.items()}
+        self.account, self.project, self.iteration = account, project, iteration
+        self.finds = Finds(records, f"looks/{iteration}")
 
     def at(self, images: Mapping[str, Callable[[], bytes]]) -> dict[str, list[Row]]:
         """What is found in images. In one that the service refuses nothing is, and the log says why.
@@ -38,23 +33,16 @@ class Looks:
         Args:
             images: what reads each, by its name.
         """
-        missing = sorted(images.keys() - self.known.keys())
-        done = len(images) - len(missing)
 
-        def look(name: str) -> tuple[str, list[Row]]:
+        def look(name: str) -> list[Row]:
             encoded = within_limits(images[name](), PREDICTION_BYTES)
             try:
                 answer = self.account.call("quick_test_image", self.project, encoded, self.iteration, store=False)
             except CustomVisionRefused as refusal:
                 print(f"Custom Vision did not look at image {name}: {refusal}")
-                return name, []
-            return name, [row_of(each) for each in answer.predictions or ()]
+                return []
+            return [row_of(each) for each in answer.predictions or ()]
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for start in range(0, len(missing), TOGETHER):
-                some = missing[start : start + TOGETHER]
-                self.records.write(f"looks/{self.iteration}/{some[0]}.json", dict(pool.map(look, some)))
-                done += len(some)
-                print(f"Custom Vision has looked at {done} of {len(images)} images")
-        known = self.known
+        self.finds.complete(images, look)
+        known = self.finds.known
         return {name: known[name] for name in images}
