@@ -10,7 +10,7 @@ from include.checks.aws.command import add_aws
 from include.checks.azure.command import add_azure
 from include.checks.command import MISSING, READY, WRONG
 from include.checks.google.command import add_google
-from include.clouds.google_project import GoogleCallFailed
+from include.clouds.failures import CallFailed
 
 __all__ = ["MISSING", "READY", "WRONG", "main", "parser"]
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (OSError, ValueError, GoogleCallFailed) as error:
+    except (OSError, ValueError, CallFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG
 

@@ -67,10 +67,6 @@ WRONG = frozenset(
 OVER_QUOTA = "ResourceLimitExceeded"
 
 
-class AwsCallFailed(CallFailed):
-    """A call to AWS failed."""
-
-
 @dataclass(frozen=True)
 class AwsAccount:
     """Clients of one account and region, made when they are first needed. Safe to use from several threads.
@@ -167,7 +163,7 @@ def translated(what: str) -> Iterator[None]:
         FileNotFoundError: there is no such thing.
         FileExistsError: there is one of this name.
         QuotaExceeded: the account has no more of it.
-        AwsCallFailed: anything that may go better next time.
+        CallFailed: anything that may go better next time.
     """
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import (
@@ -191,7 +187,7 @@ def translated(what: str) -> Iterator[None]:
             "(docs/aws.md)."
         ) from error
     except (BotoCoreError, Boto3Error, RetriesExceededError) as error:
-        raise AwsCallFailed(f"{what} could not be asked: {error!r}") from error
+        raise CallFailed(f"{what} could not be asked: {error!r}") from error
 
 
 def _explained(what: str, error: ClientError) -> Exception:
@@ -207,4 +203,4 @@ def _explained(what: str, error: ClientError) -> Exception:
         return FileExistsError(words)
     if code in WRONG:
         return ValueError(words)
-    return (QuotaExceeded if code == OVER_QUOTA else AwsCallFailed)(words)
+    return (QuotaExceeded if code == OVER_QUOTA else CallFailed)(words)

@@ -30,10 +30,6 @@ QUOTA = re.compile(r"quota", re.IGNORECASE)
 THERE = re.compile(r"already exists", re.IGNORECASE)
 
 
-class AzureCallFailed(CallFailed):
-    """A call to Azure Resource Manager, or to a service behind it, failed."""
-
-
 class NotAuthenticated(PermissionError):
     """There are no credentials, or Azure does not accept them."""
 
@@ -79,7 +75,7 @@ class AzureManagement:
             FileExistsError: there is another one of this name.
             EOFError: a part was asked for of something that is not so large.
             QuotaExceeded: the subscription has no more of it.
-            AzureCallFailed: anything that may go better next time.
+            CallFailed: anything that may go better next time.
         """
         return self._run(MANAGEMENT, method, path, query, body)
 
@@ -159,7 +155,7 @@ class AzureManagement:
         if answer.status_code >= 400:
             raise explained(what, answer.status_code, found)
         if not isinstance(found, dict):
-            raise AzureCallFailed(f"{what} answered {found!r}, expected an object.")
+            raise CallFailed(f"{what} answered {found!r}, expected an object.")
         return found
 
 
@@ -186,9 +182,9 @@ def translated(what: str) -> Iterator[None]:
                 f"{what}: {error.message}. Put credentials into the Airflow connection, or log in with `az login` "
                 "(docs/azure.md)."
             ) from error
-        raise AzureCallFailed(f"{what} could not be asked: {error.message}") from error
+        raise CallFailed(f"{what} could not be asked: {error.message}") from error
     except AzureError as error:
-        raise AzureCallFailed(f"{what} could not be asked: {error!r}") from error
+        raise CallFailed(f"{what} could not be asked: {error!r}") from error
 
 
 def explained(what: str, status: int, answer: Any) -> Exception:
@@ -211,9 +207,9 @@ def explained(what: str, status: int, answer: Any) -> Exception:
     if status == 416:
         return EOFError(words)
     if status in {429, 408} or status >= 500:
-        return AzureCallFailed(words)
+        return CallFailed(words)
     if THERE.search(message) or status == 412:
         return FileExistsError(words)
     if QUOTA.search(code) or QUOTA.search(message):
         return QuotaExceeded(words)
-    return AzureCallFailed(words) if status == 409 else ValueError(words)
+    return CallFailed(words) if status == 409 else ValueError(words)

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from include.clouds.failures import CallFailed
+from include.clouds.failures import CallFailed, QuotaExceeded
 
 if TYPE_CHECKING:
     from typing import Self
@@ -45,18 +45,6 @@ OVER_QUOTA = frozenset(
         "BadRequestImageExceededCount",
     }
 )
-
-
-class CustomVisionCallFailed(CallFailed):
-    """A call to Custom Vision failed."""
-
-
-class QuotaExceeded(CustomVisionCallFailed):
-    """The resource has no more of what was asked for: until something is removed, or its tier is raised."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class CustomVisionRefused(ValueError):
@@ -173,7 +161,7 @@ class CustomVisionAccount:
 
         Raises:
             ValueError: the URI leads elsewhere than to https (or, in a rehearsal, to the endpoint itself).
-            CustomVisionCallFailed: it did not arrive.
+            CallFailed: it did not arrive.
         """
         from include.dataset.fetch import PAUSE as FETCH_PAUSE
         from include.dataset.fetch import FetchError, Part, fetch_whole
@@ -188,7 +176,7 @@ class CustomVisionAccount:
         try:
             found = fetch_whole(uri, part, None, LARGEST_EXPORT, FETCH_PAUSE, say)
         except FetchError as error:
-            raise CustomVisionCallFailed(f"The exported model could not be fetched: {error}") from error
+            raise CallFailed(f"The exported model could not be fetched: {error}") from error
         part.file.replace(into)
         part.forget()
         return found
@@ -222,18 +210,18 @@ def _patiently(what: str, ask: Callable[[], Any], pace: Pace, tries: int) -> Any
         except _Throttled as throttled:
             waits += 1
             if waits > WAITS:
-                raise CustomVisionCallFailed(str(throttled)) from throttled
+                raise CallFailed(str(throttled)) from throttled
             time.sleep(throttled.seconds)
         except QuotaExceeded:
             raise
-        except CustomVisionCallFailed:
+        except CallFailed:
             failures += 1
             if failures >= tries:
                 raise
             time.sleep(PAUSE * 2 ** (failures - 1))
 
 
-class _Throttled(CustomVisionCallFailed):
+class _Throttled(CallFailed):
     """A 429: nothing was done, and it may be asked again after some seconds."""
 
     def __init__(self, seconds: float, message: str) -> None:
@@ -250,7 +238,7 @@ def translated(what: str) -> Iterator[None]:
         CustomVisionRefused: the service finds the request wrong; a ``ValueError``.
         FileNotFoundError: there is no such thing.
         QuotaExceeded: the resource has no more of it.
-        CustomVisionCallFailed: anything that may go better next time.
+        CallFailed: anything that may go better next time.
     """
     from msrest.exceptions import ClientException, HttpOperationError
 
@@ -259,9 +247,9 @@ def translated(what: str) -> Iterator[None]:
     except HttpOperationError as error:
         raise _explained(what, error) from error
     except ClientException as error:
-        raise CustomVisionCallFailed(f"{what} could not be asked: {error}") from error
+        raise CallFailed(f"{what} could not be asked: {error}") from error
     except (TypeError, ValueError) as error:  # so the SDK trips over an answer that is empty, or no JSON
-        raise CustomVisionCallFailed(f"{what} was answered with what is no answer: {error}") from error
+        raise CallFailed(f"{what} was answered with what is no answer: {error}") from error
 
 
 def _explained(what: str, error: Any) -> Exception:
@@ -276,10 +264,10 @@ def _explained(what: str, error: Any) -> Exception:
     if status == 404:
         return FileNotFoundError(words)
     if code in OVER_QUOTA:
-        return QuotaExceeded(code, words)
+        return QuotaExceeded(words, code)
     if status in {400, 413, 415}:
         return CustomVisionRefused(code, words)
-    return CustomVisionCallFailed(words)
+    return CallFailed(words)
 
 
 def _said(error: Any) -> tuple[str, str]:

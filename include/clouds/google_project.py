@@ -24,10 +24,6 @@ OVER_QUOTA = "quota metrics exceed quota limits"  # what Vertex AI says; calls t
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
-class GoogleCallFailed(CallFailed):
-    """A call to Google Cloud failed."""
-
-
 @dataclass(frozen=True)
 class GoogleProject:
     """Clients of one project, made when they are first needed. Safe to use from several threads.
@@ -93,7 +89,7 @@ class GoogleProject:
             ValueError: the service finds the request wrong.
             FileNotFoundError: there is no such thing.
             QuotaExceeded: the project has no more of it.
-            GoogleCallFailed: anything else that may go better next time.
+            CallFailed: anything else that may go better next time.
         """
         import httplib2
         from google.auth.exceptions import GoogleAuthError, TransportError
@@ -107,10 +103,10 @@ class GoogleProject:
             raise _explained(error) from error
         except GoogleAuthError as error:
             passing = error.retryable or isinstance(error, TransportError)
-            kind = GoogleCallFailed if passing else PermissionError
+            kind = CallFailed if passing else PermissionError
             raise kind(f"The credentials were refused before {request.uri} could be asked: {error}") from error
         except (OSError, httplib2.HttpLib2Error) as error:
-            raise GoogleCallFailed(f"{request.uri} could not be asked: {error!r}") from error
+            raise CallFailed(f"{request.uri} could not be asked: {error!r}") from error
 
     def discovered(self, service: str, version: str, host: str = "", path: str = "") -> Any:
         """A service by the description that Google's API client brings along.
@@ -146,7 +142,7 @@ def _explained(error: Any) -> Exception:
     kinds: dict[int, type[Exception]] = {400: ValueError, 401: PermissionError, 403: PermissionError}
     kinds[404] = FileNotFoundError
     message = _message(error)
-    kind = QuotaExceeded if OVER_QUOTA in message else kinds.get(status, GoogleCallFailed)
+    kind = QuotaExceeded if OVER_QUOTA in message else kinds.get(status, CallFailed)
     return kind(f"{error.uri} answered {status}: {message}")
 
 

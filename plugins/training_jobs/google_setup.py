@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from include.checks.google.setup import asked_machines, look, make_missing_buckets, report
+from include.clouds.failures import CallFailed
 from include.settings import GoogleSettings, Machine, Settings
 from training_jobs.readiness import require_ready
-from training_services.vertex.cloud import GoogleCallFailed, GoogleCloud
+from training_services.vertex.cloud import GoogleCloud
 
 
 def make_buckets(settings: Settings) -> None:
     """Make each bucket that there is not.
 
     Raises:
-        GoogleCallFailed: of one it could not be learned whether it is there; the others were made.
+        CallFailed: of one it could not be learned whether it is there; the others were made.
         PermissionError, ValueError: as ``create_bucket``.
     """
     google, cloud = _opened(settings)
     facts, _ = look(cloud, google, ())
     make_missing_buckets(cloud, facts)
     if any(bucket.location is None for bucket in facts.buckets):
-        raise GoogleCallFailed("\n".join(facts.unknown))
+        raise CallFailed("\n".join(facts.unknown))
 
 
 def look_at_project(settings: Settings, machine: str = "", *, spot: bool = False) -> None:

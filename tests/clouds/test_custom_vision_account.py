@@ -13,13 +13,8 @@ from typing import Any
 import pytest
 
 from include.clouds import custom_vision_account
-from include.clouds.custom_vision_account import (
-    CustomVisionAccount,
-    CustomVisionCallFailed,
-    CustomVisionRefused,
-    Pace,
-    QuotaExceeded,
-)
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused, Pace
+from include.clouds.failures import CallFailed, QuotaExceeded
 
 KEY = "a-key-that-nobody-may-see"
 
@@ -96,7 +91,7 @@ def test_what_was_never_done_is_asked_no_more_than_so_often(
     monkeypatch.setattr(custom_vision_account, "WAITS", 2)
     for _ in range(3):
         answers.say(429, gateway(429), Retry_After="0")
-    with pytest.raises(CustomVisionCallFailed, match="answered 429 429: Requests … have exceeded rate limit"):
+    with pytest.raises(CallFailed, match="answered 429 429: Requests … have exceeded rate limit"):
         account.call("get_projects")
 
 
@@ -104,7 +99,7 @@ def test_what_may_have_been_done_is_asked_once_where_it_must_not_be_done_twice(
     answers: Answers, account: CustomVisionAccount
 ) -> None:
     answers.say(503, {"code": "ErrorUnknown", "message": "unavailable"})
-    with pytest.raises(CustomVisionCallFailed, match="answered 503 ErrorUnknown: unavailable"):
+    with pytest.raises(CallFailed, match="answered 503 ErrorUnknown: unavailable"):
         account.call("create_project", "ours", repeatable=False)
     assert len(answers.asked) == 1
     answers.say(503, {"code": "ErrorUnknown", "message": "unavailable"})
@@ -125,9 +120,9 @@ def test_what_may_have_been_done_is_asked_once_where_it_must_not_be_done_twice(
         (401, gateway(401), PermissionError, "Look at the keys in the Airflow connection"),
         (403, {"code": "ForbiddenUser", "message": "no"}, PermissionError, "ForbiddenUser: no"),
         (404, {"code": "NotFoundProject", "message": "none"}, FileNotFoundError, "NotFoundProject: none"),
-        (409, {"code": "Conflict", "message": "twice"}, CustomVisionCallFailed, "409 Conflict: twice"),
-        (502, b"<html>bad gateway</html>", CustomVisionCallFailed, "answered 502"),
-        (200, b"{no json", CustomVisionCallFailed, "get_projects"),
+        (409, {"code": "Conflict", "message": "twice"}, CallFailed, "409 Conflict: twice"),
+        (502, b"<html>bad gateway</html>", CallFailed, "answered 502"),
+        (200, b"{no json", CallFailed, "get_projects"),
     ],
 )
 def test_refusals_in_words_that_all_clouds_share(
@@ -145,7 +140,7 @@ def test_refusals_in_words_that_all_clouds_share(
 def test_the_key_follows_no_redirection(answers: Answers, account: CustomVisionAccount) -> None:
     elsewhere = Answers()
     answers.say(302, b"", Location=f"{elsewhere.url}/collect")
-    with pytest.raises(CustomVisionCallFailed):
+    with pytest.raises(CallFailed):
         account.call("get_projects", repeatable=False)
     assert answers.asked[0][2]["Training-key"] == KEY
     assert elsewhere.asked == []

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from include.clouds.azure_management import AzureCallFailed, QuotaExceeded, StaticToken
+from include.clouds.azure_management import StaticToken
 from include.clouds.azure_workspace import AzureWorkspace
 from include.settings import AzureSettings
 from training_services.azure_ml.blobs import BlobContainer
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
     from azure.core.credentials import TokenCredential
     from azure.storage.blob import BlobServiceClient
-
-__all__ = ["AzureCallFailed", "AzureCloud", "QuotaExceeded"]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from typing import Any
 from include.checks.azure.machines import PRESETS
 from include.checks.azure.rules import JOB_RULES
 from include.checks.azure.setup import ANY_MACHINE, asked_clusters, look
+from include.clouds.failures import QuotaExceeded
 from include.costs.prices import PriceList
 from include.documents import Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
@@ -31,7 +32,7 @@ from include.settings import AzureSettings, Machine
 from include.store import Store
 from training_services.azure_ml.blobs import BlobContainer
 from training_services.azure_ml.bucket import AzureBucket, output_folder
-from training_services.azure_ml.cloud import AzureCloud, QuotaExceeded
+from training_services.azure_ml.cloud import AzureCloud
 from training_services.azure_ml.clusters import ClusterState, machine_faults
 from training_services.azure_ml.command import command_job
 from training_services.azure_ml.listing import AzureListing
@@ -91,7 +92,7 @@ class AzureMLService:
 
         Raises:
             Refused: the subscription's quota is used up.
-            AzureCallFailed: a service did not answer.
+            CallFailed: a service did not answer.
         """
         if found := self.describe([job.name]):
             return JobHandle(job, found[job.name], submitted=False)

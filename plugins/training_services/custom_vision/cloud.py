@@ -13,10 +13,8 @@ whose value Airflow hides in its UI and its logs. Another ``host`` serves rehear
 
 from __future__ import annotations
 
-from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed, with_scheme
+from include.clouds.custom_vision_account import CustomVisionAccount, with_scheme
 from include.settings import CustomVisionSettings
-
-__all__ = ["CustomVisionCallFailed", "CustomVisionCloud"]
 
 
 class CustomVisionCloud(CustomVisionAccount):

@@ -14,7 +14,8 @@ import time
 from typing import Any
 
 from include.checks.azure.custom_vision import TIERS
-from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed, CustomVisionRefused
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused
+from include.clouds.failures import CallFailed
 from include.dataset.custom_vision_images import CustomVisionData, custom_vision_data
 from include.documents import DatasetDocument, Reason
 from include.settings import CustomVisionSettings
@@ -70,7 +71,7 @@ class LabellingProject:
         Raises:
             OverBudget: it could cost more than what is left of the collection's month.
             QuickTrainingFailed: for a reason that stays.
-            CustomVisionCallFailed: another is at it, or the service did not answer; what was done is not done again.
+            CallFailed: another is at it, or the service did not answer; what was done is not done again.
         """
         data = custom_vision_data(self.store, dataset)
         if not self._known_well(data):
@@ -117,7 +118,7 @@ class LabellingProject:
         self.bill.settle(ended)
         completed = [each for each in ended if each.status == COMPLETED]
         if not completed:
-            raise CustomVisionCallFailed(f"Project {self.name} has no trained iteration; was it deleted meanwhile?")
+            raise CallFailed(f"Project {self.name} has no trained iteration; was it deleted meanwhile?")
         return completed[-1]
 
     def _listed(self, project: Any) -> list[Any]:
@@ -161,7 +162,7 @@ class LabellingProject:
 
         Raises:
             QuickTrainingFailed: it failed, or took too long and was deleted: there is no other way to stop it.
-            CustomVisionCallFailed: it failed by the service's fault.
+            CallFailed: it failed by the service's fault.
         """
         cursor = 0
         while True:
@@ -184,5 +185,5 @@ class LabellingProject:
             self.bill.settle([found])
             words = f"{found.name} of {self.name} failed ({status.reason}): {status.message}"
             if status.reason in {Reason.LOST, Reason.CAPACITY, Reason.THROTTLED}:
-                raise CustomVisionCallFailed(words)
+                raise CallFailed(words)
             raise QuickTrainingFailed(f"{words} Trigger assist_labelling again to train once more.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused, QuotaExceeded
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused
+from include.clouds.failures import QuotaExceeded
 from include.custom_vision_training import DOMAINS
 from include.store import Store
 from training_services.custom_vision.listing import ProjectListing

@@ -21,7 +21,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.clouds.custom_vision_account import CustomVisionCallFailed
+from include.clouds.failures import CallFailed
 from include.documents import Reason, State
 from include.store import Store
 from training_services.job import JobStatus
@@ -56,13 +56,13 @@ class JobRecords:
         """Make sure that nobody else is submitting this job now.
 
         Raises:
-            CustomVisionCallFailed: somebody is.
+            CallFailed: somebody is.
         """
         if self.store.create(self.path("claim"), _words(owner)):
             return
         held = self.read("claim") or {}
         if held.get("owner") != owner and self.claim_is_fresh(held):
-            raise CustomVisionCallFailed(
+            raise CallFailed(
                 f"{self.name} is being submitted by {held['owner']}, who said so at {held['at']}. This task is tried "
                 "again and will find it."
             )

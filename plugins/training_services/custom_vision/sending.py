@@ -9,12 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Any
 
-from include.clouds.custom_vision_account import (
-    CustomVisionAccount,
-    CustomVisionCallFailed,
-    CustomVisionRefused,
-    QuotaExceeded,
-)
+from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionRefused
+from include.clouds.failures import CallFailed, QuotaExceeded
 from include.dataset.custom_vision_images import LabelledImage
 from training_services.custom_vision.records import JobRecords
 
@@ -81,7 +77,7 @@ class Sender:
             answer = self.account.call("create_images_from_files", self.project, content, repeatable=False)
         except QuotaExceeded:
             raise
-        except CustomVisionCallFailed as unheard:  # whether it arrived the next pass will see
+        except CallFailed as unheard:  # whether it arrived the next pass will see
             print(f"A batch of {len(batch)} images had no answer: {unheard}")
             return 0
         except CustomVisionRefused as refusal:
@@ -93,7 +89,7 @@ class Sender:
         results = {result.source_url: result for result in answer.images or ()}
         self.write([image.sha256 for image, _ in batch], *self._judged(batch, results))
         if any(result.status == FULL for result in results.values()):
-            raise QuotaExceeded(FULL, f"The project takes no more images ({FULL}): its tier's limit is reached.")
+            raise QuotaExceeded(f"The project takes no more images ({FULL}): its tier's limit is reached.", FULL)
         return len(batch)
 
     def _entry(self, image: LabelledImage, encoded: bytes) -> Any:

@@ -20,7 +20,8 @@ from include.checks.azure.custom_vision import RULES, TIERS, CustomVisionJob
 from include.checks.azure.custom_vision_resource import JOB_RULES
 from include.checks.azure.custom_vision_setup import look
 from include.checks.rule import check
-from include.clouds.custom_vision_account import CustomVisionAccount, QuotaExceeded
+from include.clouds.custom_vision_account import CustomVisionAccount
+from include.clouds.failures import QuotaExceeded
 from include.costs.prices import PriceList, WorkerPool
 from include.custom_vision_training import CustomVisionConfiguration
 from include.dataset.custom_vision_images import custom_vision_data
@@ -95,7 +96,7 @@ class CustomVisionService:
 
         Raises:
             Refused: the resource has no more projects, images or hours.
-            CustomVisionCallFailed: the service did not answer, or another is submitting this job at this moment. What
+            CallFailed: the service did not answer, or another is submitting this job at this moment. What
                 was uploaded so far is not sent again.
             ValueError: the service would not train on what it was sent; nothing of that is left there.
         """

@@ -48,7 +48,7 @@ class Submission:
 
         Raises:
             QuotaExceeded: the resource has no more projects, images or hours.
-            CustomVisionCallFailed: another is at it, or the service did not answer.
+            CallFailed: another is at it, or the service did not answer.
             ValueError: the service would not train on this.
         """
         self.records.claim(self.job.owner)

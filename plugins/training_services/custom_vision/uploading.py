@@ -69,7 +69,7 @@ class Upload:
 
         Raises:
             TransferDamaged: it does not, whatever was done.
-            CustomVisionCallFailed: the service did not answer; what was sent so far is not sent again.
+            CallFailed: the service did not answer; what was sent so far is not sent again.
         """
         for _ in range(PASSES):
             there = self._listed()

@@ -11,9 +11,7 @@ MB more than ``airflow.sdk`` alone, on a busy machine; with the provider's own h
 
 from __future__ import annotations
 
-from include.clouds.aws_account import ALL_SERVICES, AwsAccount, AwsCallFailed, QuotaExceeded, translated
-
-__all__ = ["AwsCallFailed", "AwsCloud", "QuotaExceeded", "translated"]
+from include.clouds.aws_account import ALL_SERVICES, AwsAccount
 
 
 class AwsCloud(AwsAccount):

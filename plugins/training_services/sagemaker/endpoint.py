@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.checks.aws.machines import Machine
-from include.clouds.aws_account import AwsAccount, AwsCallFailed, translated
+from include.clouds.aws_account import AwsAccount, translated
+from include.clouds.failures import CallFailed
 from include.dataset.sagemaker_json import CONTENT_TYPE
 from include.settings import AwsSettings
 from training_services.sagemaker.answers import PredictionFailed, rows_of
@@ -113,7 +114,7 @@ class Endpoint:
 
     def _last_lines(self) -> str:
         """The end of its log, where the container says what was wrong."""
-        with contextlib.suppress(FileNotFoundError, PermissionError, AwsCallFailed):
+        with contextlib.suppress(FileNotFoundError, PermissionError, CallFailed):
             events = self.account.call("logs", "filter_log_events", logGroupName=f"{LOG_GROUP}{self.name}")
             return "".join(f"\n  {each['message'].rstrip()}" for each in events.get("events", ())[-LOG_LINES:])
         return ""

@@ -18,7 +18,8 @@ from typing import Any
 
 from include.checks.aws.machines import PRESETS
 from include.checks.aws.setup import asked_instances, look
-from include.clouds.aws_account import AwsAccount, AwsCallFailed, QuotaExceeded
+from include.clouds.aws_account import AwsAccount
+from include.clouds.failures import CallFailed, QuotaExceeded
 from include.costs.prices import PriceList
 from include.documents import Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
@@ -107,7 +108,7 @@ class SageMakerService:
         Raises:
             Refused: the account's quota is used up.
             ValueError: the job would fail; nothing was submitted.
-            AwsCallFailed: a service did not answer.
+            CallFailed: a service did not answer.
         """
         if found := self.describe([job.name]):
             return JobHandle(job, found[job.name], submitted=False)
@@ -119,9 +120,7 @@ class SageMakerService:
         except FileExistsError:  # another was faster, or it was we ourselves and the answer was lost
             status = self.describe([job.name]).get(job.name)
             if status is None:
-                raise AwsCallFailed(
-                    f"{job.name} was submitted, and is not to be seen yet; asked again it will."
-                ) from None
+                raise CallFailed(f"{job.name} was submitted, and is not to be seen yet; asked again it will.") from None
             return JobHandle(job, status, submitted=status.owner == job.owner)
         except QuotaExceeded as refused:
             raise Refused(Reason.QUOTA, str(refused)) from refused

@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from include.checks.aws.instances import ANSWERING
-from include.clouds.aws_account import AwsAccount, AwsCallFailed
+from include.clouds.aws_account import AwsAccount
+from include.clouds.failures import CallFailed
 from include.dataset.sagemaker_json import CONTENT_TYPE
 from include.settings import AwsSettings
 from training_services.sagemaker.answers import PredictionFailed, read_answer
@@ -131,7 +132,7 @@ class BatchTransform:
             now = time.monotonic()
             try:
                 found, answered = self._describe(name) or {}, now
-            except AwsCallFailed:
+            except CallFailed:
                 if now - answered > PATIENCE:
                     raise
                 found = {}
@@ -188,7 +189,7 @@ class BatchTransform:
     def _last_lines(self, name: str) -> str:
         """The end of its log, where the algorithm says what was wrong."""
         asked = {"logGroupName": LOG_GROUP, "logStreamNamePrefix": f"{name}/"}
-        with contextlib.suppress(FileNotFoundError, PermissionError, AwsCallFailed):
+        with contextlib.suppress(FileNotFoundError, PermissionError, CallFailed):
             events = self.account.call("logs", "filter_log_events", **asked).get("events", ())
             return "".join(f"\n  {each['message'].rstrip()}" for each in events[-LOG_LINES:])
         return ""

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from include.clouds.google_project import GoogleCallFailed, GoogleProject
-
-__all__ = ["GoogleCallFailed", "GoogleCloud"]
+from include.clouds.google_project import GoogleProject
 
 
 @dataclass(frozen=True)

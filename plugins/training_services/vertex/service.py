@@ -21,7 +21,7 @@ from typing import Any
 
 from include.checks.google.machines import require_evaluator
 from include.checks.google.setup import ANY_MACHINE, asked_machines, look
-from include.clouds.failures import QuotaExceeded
+from include.clouds.failures import CallFailed, QuotaExceeded
 from include.costs.prices import PriceList
 from include.documents import Reason, State
 from include.progress import TAIL_BYTES, last_training_line_in
@@ -31,7 +31,7 @@ from training_services.bucket import claim, download
 from training_services.inputs import data_folder, empty_sides
 from training_services.job import JobHandle, JobStatus, LogPage, Refused, TrainingJob
 from training_services.vertex.bucket import VertexBucket, last_checkpointed
-from training_services.vertex.cloud import GoogleCallFailed, GoogleCloud
+from training_services.vertex.cloud import GoogleCloud
 from training_services.vertex.listing import NAMESPACE_LABEL, PREFIX_LABEL, VertexListing, region_of
 from training_services.vertex.log import new_lines
 from training_services.vertex.machines import VertexMachine, preset
@@ -108,7 +108,7 @@ class VertexService:
 
         Raises:
             Refused: the project's quota is used up.
-            GoogleCallFailed: the service did not answer, or another is submitting this job at this moment.
+            CallFailed: the service did not answer, or another is submitting this job at this moment.
         """
         if found := self.describe([job.name]):
             return JobHandle(job, found[job.name], submitted=False)
@@ -189,7 +189,7 @@ class VertexService:
         if held["owner"] == job.owner:
             return
         if datetime.now(UTC) - datetime.fromisoformat(held["at"]) < CLAIM_EXPIRES:
-            raise GoogleCallFailed(
+            raise CallFailed(
                 f"{job.name} is being submitted by {held['owner']} since {held['at']}, and is not to be seen yet. "
                 "This task is tried again and will find it."
             )

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from include.checks.azure.setup import asked_clusters, look
-from include.clouds.azure_management import AzureCallFailed
+from include.clouds.failures import CallFailed
 from include.settings import Machine
 from tests.standins.clouds import Cloud, NoStandin, azure
 from tests.standins.proxy_client import control, rule
@@ -55,7 +55,7 @@ def test_calls_can_be_broken(cloud: Cloud, service: AzureMLService) -> None:
     rule(cloud.proxies["azure_ml"], fault="reset", **cloud.submission)
     rule(cloud.proxies["azurite"], fault="reset", **cloud.submission)
     service.files.container.claim("lanner/jobs/x/cancelled", b"USER")
-    with pytest.raises(AzureCallFailed):
+    with pytest.raises(CallFailed):
         service.cloud.workspace.put("jobs/x", {"properties": {}})
     assert control(cloud.proxies["azurite"], "rules")[0]["struck"] == 0
     assert control(cloud.proxies["azure_ml"], "rules")[0]["struck"] >= 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.clouds.custom_vision_account import CustomVisionCallFailed
+from include.clouds.failures import CallFailed
 from include.documents import Reason, State
 from tests.standins.azure.custom_vision_client import CustomVisionClient
 from tests.training_services.watching import ended, until
@@ -127,5 +127,5 @@ def test_one_that_goes_while_it_is_looked_for_is_known_all_the_same(
 
 def test_another_run_may_not_submit_while_one_does(service: CustomVisionService, uploaded: TrainingJob) -> None:
     JobRecords(service.store, uploaded.name).claim(uploaded.owner)
-    with pytest.raises(CustomVisionCallFailed, match="is being submitted by"):
+    with pytest.raises(CallFailed, match="is being submitted by"):
         service.find_or_submit(replace(uploaded, owner="another run"))

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from include.clouds.custom_vision_account import CustomVisionAccount, CustomVisionCallFailed
+from include.clouds.custom_vision_account import CustomVisionAccount
+from include.clouds.failures import CallFailed
 from include.custom_vision_training import DOMAINS, CustomVisionConfiguration
 from include.documents import DatasetDocument, Reason, State
 from include.settings import CustomVisionSettings
@@ -77,7 +78,7 @@ def test_submitted_by_several_at_the_same_moment_it_is_one_project(
     def submit(number: int) -> bool | None:
         try:
             return service.find_or_submit(replace(job, owner=f"run {number}")).submitted
-        except CustomVisionCallFailed as busy:
+        except CallFailed as busy:
             assert "is being submitted by run" in str(busy)
             return None
 
@@ -142,11 +143,11 @@ def test_a_deletion_that_failed_is_made_up_for(
     service.find_or_submit(job)
 
     def away(project: Any) -> None:
-        raise CustomVisionCallFailed("away")
+        raise CallFailed("away")
 
     with monkeypatch.context() as patched:
         patched.setattr(service.projects, "remove", away)
-        with pytest.raises(CustomVisionCallFailed):
+        with pytest.raises(CallFailed):
             service.cancel(job.name)
     assert service.describe([job.name])[job.name].state is State.CANCELLED
     assert len(named(service, job.name)) == 1
@@ -346,7 +347,7 @@ def test_a_quarter_of_all_calls_fail_and_one_project_trains(
             try:
                 broken.find_or_submit(job)
                 break
-            except CustomVisionCallFailed:
+            except CallFailed:
                 continue
         assert sum(each["struck"] for each in control(proxy.url, "rules")), "nothing was broken"
     (project,) = named(service, job.name)
@@ -362,7 +363,7 @@ def test_a_lost_answer_to_the_training_is_no_second_one(
     with proxy_standin(tmp_path / "proxy", url) as proxy:
         rule(proxy.url, fault="lost", path=r"/train(\?|$)", count=1)
         broken = CustomVisionService(account(proxy.url), service.settings, service.store, service.namespace)
-        with pytest.raises(CustomVisionCallFailed):
+        with pytest.raises(CallFailed):
             broken.find_or_submit(job)
         adopted = broken.find_or_submit(job)
         assert adopted.status.state is State.RUNNING

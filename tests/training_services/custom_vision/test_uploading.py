@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.clouds.custom_vision_account import CustomVisionCallFailed
+from include.clouds.failures import CallFailed
 from include.custom_vision_training import DOMAINS
 from include.dataset import custom_vision_images
 from include.dataset.custom_vision_images import custom_vision_data
@@ -162,7 +162,7 @@ def test_interrupted_it_goes_on_where_it_was(
 
     write = JobRecords.write
     monkeypatch.setattr(JobRecords, "write", away)
-    with pytest.raises(CustomVisionCallFailed):
+    with pytest.raises(CallFailed):
         uploading.bring(broken)
     control(broken, "rules", method="DELETE")
     monkeypatch.setattr(JobRecords, "write", write)
@@ -182,7 +182,7 @@ def test_two_at_the_same_time_leave_each_image_once(uploading: Uploading) -> Non
         futures = [pool.submit(uploading.bring) for _ in range(2)]
         for future in futures:
             if (error := future.exception()) is not None:
-                assert isinstance(error, TransferDamaged | CustomVisionCallFailed), error
+                assert isinstance(error, TransferDamaged | CallFailed), error
     as_expected(uploading, uploading.bring())
 
 

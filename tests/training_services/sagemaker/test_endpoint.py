@@ -15,7 +15,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.checks.aws.access import ACTIONS, ENDPOINT_POLICY
-from include.clouds.aws_account import QuotaExceeded
+from include.clouds.failures import QuotaExceeded
 from include.costs.budget import OverBudget
 from include.costs.ledger import Kind, Ledger
 from include.documents import DatasetDocument, State

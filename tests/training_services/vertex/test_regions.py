@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
+from include.clouds.failures import CallFailed
 from include.documents import Reason, State
 from include.store import Store
 from tests.standins.google.gcs_regions import regions_standin
@@ -20,7 +21,7 @@ from tests.training_services.watching import ended, running, told, until
 from training_services.bucket import claim
 from training_services.job import TrainingJob, pursue
 from training_services.vertex.bucket import VertexBucket, last_checkpointed
-from training_services.vertex.cloud import GoogleCallFailed, GoogleCloud
+from training_services.vertex.cloud import GoogleCloud
 from training_services.vertex.listing import region_of
 from training_services.vertex.removal import remove_everything
 from training_services.vertex.service import VertexService
@@ -132,7 +133,7 @@ def test_that_it_is_claimed_or_cancelled_is_written_at_home(both: VertexService,
     held = {"owner": "another run", "at": "2999-01-01T00:00:00+00:00"}
     claimed = both.files.path(f"jobs/{job.name}/claim")
     claim(both.files.bucket, claimed, json.dumps(held).encode())
-    with pytest.raises(GoogleCallFailed, match="is being submitted by another run"):
+    with pytest.raises(CallFailed, match="is being submitted by another run"):
         both.find_or_submit(there)
     both.files.bucket.blob(claimed).delete()
 
