@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psutil
 
-from tests.faults.jobs.watched import Attempt, Jobs, TrainerAttempt, files_in, processes_in
+from tests.faults.jobs.watched import Attempt, StandInJobs, TrainerAttempt, files_in, processes_in
 from tests.standins.azure import azure_ml_status
 from tests.standins.azure.azure_ml_client import AzureMLClient
 from tests.standins.clouds import Cloud
 
 
-class AzureMLJobs(Jobs):
+class AzureMLJobs(StandInJobs):
     """Command jobs of the stand-in, whose output is mounted: a copy of it is in Blob storage within a second."""
 
     def __init__(self, folder: Path, cloud: Cloud | None) -> None:
@@ -38,14 +38,6 @@ class AzureMLJobs(Jobs):
 
     def processes(self) -> list[psutil.Process]:
         return processes_in(self.jobs)
-
-    def lose(self, attempt: Attempt) -> None:
-        for process in self.processes():  # it was held; what the service takes away it does not hold
-            process.resume()
-        self.client.control("strike", {"job": attempt.name, "fault": "internal"})
-
-    def wish(self, fault: str) -> None:
-        self.client.control("next", {"fault": fault})
 
     def _written(self, folder: Path, name: str) -> bytes | None:
         written = files_in(folder / "work" / "outputs" / "trained")(name)

@@ -12,14 +12,13 @@ from typing import Any
 
 import psutil
 
-from tests.faults.jobs.watched import Attempt, Jobs, command_of
+from tests.faults.jobs.watched import Attempt, StandInJobs, command_of
 from tests.faults.phases import Phase
 from tests.standins.azure.custom_vision_client import CustomVisionClient
 from tests.standins.clouds import Cloud
 from tests.standins.proxy_client import rule
 
 DETECTOR = '{"input_size": 64, "width": 0.25, "steps": 12}'
-FAULTS = {"permission": "forbidden", "quota": "quota"}  # as its stand-in calls them
 HALF_AN_UPLOAD = 12.0  # seconds for which one of two batches is held up; Airflow ends a task within five
 
 
@@ -46,10 +45,11 @@ class VisionTraining(Attempt):
         return (self.folder / "runner.json").exists()
 
 
-class CustomVisionJobs(Jobs):
+class CustomVisionJobs(StandInJobs):
     """Trainings of the stand-in, the bill of which has every one that was ever begun."""
 
     options = ("--detector", DETECTOR)
+    faults = MappingProxyType({"permission": "forbidden"})
     phases = tuple(Phase)
     images = 140  # each of the ten digits must be in 15
     training = MappingProxyType({})
@@ -76,6 +76,9 @@ class CustomVisionJobs(Jobs):
             for folder in [self.state / "projects" / line["project"] / "iterations" / line["iteration"]]
         ]
 
+    def strike(self, attempt: Attempt) -> dict[str, str]:
+        return {"project": attempt.name}
+
     def processes(self) -> list[psutil.Process]:
         projects = str(self.state / "projects")
         return [
@@ -83,17 +86,6 @@ class CustomVisionJobs(Jobs):
             for process in psutil.process_iter()
             if any(argument.startswith(projects) for argument in command_of(process))
         ]
-
-    def lose(self, attempt: Attempt) -> None:
-        for process in self.processes():  # it was held; what the service takes away it does not hold
-            process.resume()
-        self.client.control("strike", {"project": attempt.name})
-
-    def wish(self, fault: str) -> None:
-        self.client.control("next", {"fault": FAULTS[fault]})
-
-    def forget_wishes(self) -> None:
-        self.client.control("next", method="DELETE")
 
     def make_slow(self) -> None:
         self.client.control("next", {"hold": "Training"})

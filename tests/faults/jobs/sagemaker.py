@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.faults.jobs.watched import Attempt, Jobs, TrainerAttempt, files_in, processes_in
+from tests.faults.jobs.watched import Attempt, StandInJobs, TrainerAttempt, files_in, processes_in
 from tests.standins.aws import sagemaker_status
 from tests.standins.aws.sagemaker_client import SageMakerClient, boto3_client
 from tests.standins.aws.server import REGION
@@ -18,7 +18,7 @@ GRACE = 20.0  # seconds; SageMaker grants 120
 STOPPED = frozenset({sagemaker_status.STOPPING, sagemaker_status.STOPPED})
 
 
-class SageMakerJobs(Jobs):
+class SageMakerJobs(StandInJobs):
     """Training jobs of the stand-in.
 
     What a trainer wrote is on its machine's disk until the job has ended; a copy that the service makes every second
@@ -50,14 +50,6 @@ class SageMakerJobs(Jobs):
 
     def processes(self) -> list[psutil.Process]:
         return processes_in(self.jobs)
-
-    def lose(self, attempt: Attempt) -> None:
-        for process in self.processes():  # it was held; what the service takes away it does not hold
-            process.resume()
-        self.client.control("strike", {"job": attempt.name, "fault": "internal"})
-
-    def wish(self, fault: str) -> None:
-        self.client.control("next", {"fault": fault})
 
     def _written(self, folder: Path, name: str) -> bytes | None:
         written = files_in(folder / "hosts" / "algo-1" / "opt" / "ml" / "checkpoints")(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.faults.jobs.watched import Attempt, Jobs, TrainerAttempt, files_in, processes_in
+from tests.faults.jobs.watched import Attempt, StandInJobs, TrainerAttempt, files_in, processes_in
 from tests.standins.clouds import BUCKET, Cloud
 from tests.standins.google.vertex_client import VertexClient
 from tests.standins.google.vertex_status import CANCELLED, CANCELLING
@@ -16,12 +16,13 @@ from tests.standins.google.vertex_status import read as read_status
 from training_services.vertex.states import LABEL
 
 
-class VertexJobs(Jobs):
+class VertexJobs(StandInJobs):
     """Custom jobs of the stand-in."""
 
     def __init__(self, folder: Path, cloud: Cloud | None) -> None:
         assert cloud is not None
-        self.state, self.url = cloud.standins["vertex"].state, cloud.standins["vertex"].url
+        standin = cloud.standins["vertex"]
+        self.state, self.client = standin.state, VertexClient(standin.url)
 
     def attempts(self, prefix: str) -> Sequence[Attempt]:
         found: dict[str, Attempt] = {}
@@ -39,14 +40,9 @@ class VertexJobs(Jobs):
     def processes(self) -> list[psutil.Process]:
         return processes_in(self.state / "jobs")
 
-    def lose(self, attempt: Attempt) -> None:
-        for process in self.processes():  # it was held; what the service takes away it does not hold
-            process.resume()
+    def strike(self, attempt: Attempt) -> dict[str, str]:
         (number,) = (folder.name for folder, job in self._all() if job["labels"][LABEL] == attempt.name)
-        VertexClient(self.url).control("strike", {"job": number, "fault": "internal"})
-
-    def wish(self, fault: str) -> None:
-        VertexClient(self.url).control("next", {"fault": fault})
+        return super().strike(attempt) | {"job": number}
 
     def _all(self) -> Iterator[tuple[Path, dict]]:
         for file in sorted((self.state / "jobs").glob("[0-9]*/job.json")):

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import psutil
@@ -106,7 +107,7 @@ class Jobs(ABC):
         """Let the service lose a running job."""
 
     def wish(self, fault: str) -> None:
-        """What the next job is to suffer: "capacity" or "permission". For services that can be told to fail."""
+        """What the next job is to suffer: "capacity", "permission" or "quota". For services that can be told to fail."""
         raise NotImplementedError(f"Nothing is refused on {type(self).__name__}.")
 
     def forget_wishes(self) -> None:
@@ -142,6 +143,33 @@ class Jobs(ABC):
     def assert_stopped(self, attempt: Attempt) -> None:
         """Of one that was stopped there is a checkpoint."""
         until(attempt.may_be_held, 10, "its checkpoint")
+
+
+class StandInJobs(Jobs):
+    """Jobs in a stand-in, which can be told to fail.
+
+    Attributes:
+        client: of the stand-in.
+        faults: what it calls those of ``wish``, where it has names of its own.
+    """
+
+    client: Any
+    faults: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
+    def lose(self, attempt: Attempt) -> None:
+        for process in self.processes():  # it was held; what the service takes away it does not hold
+            process.resume()
+        self.client.control("strike", self.strike(attempt))
+
+    def strike(self, attempt: Attempt) -> dict[str, str]:
+        """What the stand-in is told to let a job be lost."""
+        return {"job": attempt.name, "fault": "internal"}
+
+    def wish(self, fault: str) -> None:
+        self.client.control("next", {"fault": self.faults.get(fault, fault)})
+
+    def forget_wishes(self) -> None:
+        self.client.control("next", method="DELETE")
 
 
 def files_in(folder: Path) -> Output:
