@@ -1,53 +1,46 @@
-"""A small line chart as SVG, in colours that can be read on white and on black."""
+"""A line chart as SVG, without a background, in colours that can be read on white and on black."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from html import escape
+from typing import Any
 
 COLOURS = ("#4477AA", "#EE6677", "#228833")  # Paul Tol's "bright" scheme: https://personal.sron.nl/~pault/
 INK = "#808080"
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 360, 56, 20, 44, 48
-TICKS = 5
+STYLE: Any = {
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.labelcolor": "linecolor",
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "lanner",  # the same figures give the same bytes
+}
 
-Point = tuple[float, float]
 
-
-def chart(lines: Mapping[str, Sequence[Point]], level: tuple[str, float], x: str, y: str) -> str:
-    """Lines from (0, 0) of the axes to the largest x and to 1.
+def chart(
+    lines: Mapping[str, Sequence[tuple[float, float]]], level: tuple[str, float], *, across: str, height: str
+) -> str:
+    """Lines over axes that begin at 0; the vertical one ends at 1.
 
     Args:
-        lines: by name; points are (x, y), y in 0..1.
+        lines: up to three, by name.
         level: a dashed horizontal line, and its name.
-        x, y: what the axes are.
+        across, height: what the axes are.
     """
-    most = max(point[0] for points in lines.values() for point in points) or 1.0
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    def at(point: Point) -> tuple[float, float]:
-        across = LEFT + point[0] / most * (WIDTH - LEFT - RIGHT)
-        return round(across, 1), round(HEIGHT - BOTTOM - point[1] * (HEIGHT - TOP - BOTTOM), 1)
-
-    size = f'viewBox="0 0 {WIDTH} {HEIGHT}"'
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">']
-    for tick in range(TICKS + 1):
-        share = tick / TICKS
-        left, height = at((0, share))
-        parts.append(f'<path d="M{left} {height}H{WIDTH - RIGHT}" stroke="{INK}" stroke-opacity="0.3"/>')
-        parts.append(_text(LEFT - 8, height + 4, f"{share:g}", "end"))
-        parts.append(_text(at((most * share, 0))[0], HEIGHT - BOTTOM + 18, f"{most * share:.0f}", "middle"))
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, x, "middle"))
-    parts.append(_text(LEFT - 40, TOP - 26, y, "start"))
-    name, height = level
-    parts.append(f'<path d="M{LEFT} {at((0, height))[1]}H{WIDTH - RIGHT}" stroke="{INK}" stroke-dasharray="6 4"/>')
-    parts.append(_text(WIDTH - RIGHT, at((0, height))[1] + 18, name, "end"))
-    for number, (name, points) in enumerate(lines.items()):
-        colour = COLOURS[number]
-        places = " ".join(f"{left},{height}" for left, height in map(at, points))
-        parts.append(f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{left}" cy="{height}" r="3.5" fill="{colour}"/>' for left, height in map(at, points)]
-        parts.append(_text(WIDTH - RIGHT, HEIGHT - BOTTOM - 8 - 15 * number, name, "end", colour))
-    return "\n".join([*parts, "</svg>", ""])
-
-
-def _text(left: float, height: float, words: str, anchor: str, colour: str = INK) -> str:
-    return f'<text x="{left}" y="{height}" text-anchor="{anchor}" fill="{colour}">{escape(words)}</text>'
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        for (name, points), colour in zip(lines.items(), COLOURS, strict=False):
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, color=colour, label=name)
+        axes.axhline(level[1], color=INK, linestyle="--", linewidth=1, label=level[0])
+        axes.set(xlim=(0, None), ylim=(0, 1), xlabel=across, ylabel=height)
+        axes.grid(axis="y", color=INK, alpha=0.3, linewidth=0.5)
+        axes.legend(loc="lower right")
+        svg = io.StringIO()
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+    return svg.getvalue()

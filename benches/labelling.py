@@ -180,8 +180,8 @@ def curve(lines: Sequence[Line]) -> str:
             "with suggestions: drawn": [(effort.boxes.drawn, height) for effort, height in rounds],
         },
         (f"full annotation, {full[0].true_boxes} boxes", full[1]),
-        "boxes",
-        "mAP50 on the hold-out",
+        across="boxes",
+        height="mAP50 on the hold-out",
     )
 
 

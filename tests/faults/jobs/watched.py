@@ -107,7 +107,7 @@ class Jobs(ABC):
         """Let the service lose a running job."""
 
     def wish(self, fault: str) -> None:
-        """What the next job is to suffer: "capacity", "permission" or "quota". For services that can be told to fail."""
+        """What the next job is to suffer: "capacity", "permission" or "quota". Not every service can be told so."""
         raise NotImplementedError(f"Nothing is refused on {type(self).__name__}.")
 
     def forget_wishes(self) -> None:
