@@ -72,11 +72,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-# A training that was stopped, with the frames that hold its data pipeline and its model: to let go of them was seen to
-# take 40 s on a busy machine, and whoever stopped it waits. ``leave`` ends the process without.
-_unended: list[Exception] = []
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
     logging.basicConfig(
@@ -105,7 +100,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             summary = train(configuration, options.data, output, resume=options.resume, should_stop=should_stop)
         except Stopped as stopped:
             logger.info("%s", stopped)
-            _unended.append(stopped)
             return STOPPED
     except BadInput as error:
         logger.error("Bad input: %s", error)
