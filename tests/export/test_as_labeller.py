@@ -69,7 +69,7 @@ def put(registry: str, exports: dict[ExportFormat, Path], job: str = JOB, **refu
         result,
         configuration={},
         history=[],
-        store_root="/store",
+        store_root=registry.removeprefix("sqlite:///").removesuffix("/mlflow.db") + "/store",
         code_version="1",
         tracking_uri=registry,
         registered_model="toy",

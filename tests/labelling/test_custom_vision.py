@@ -20,7 +20,7 @@ from include.costs.ledger import Kind, Ledger
 from include.labelling.documents import RoundDocument
 from labelling_jobs import custom_vision_labeller
 from tests.labelling.custom_vision_loop import COLLECTION, PROJECT, RARE, Loop, connection, standin
-from training_services.custom_vision import labelling, looking
+from training_services.custom_vision import finds, labelling
 from training_services.custom_vision.labelling import LabellingProject, QuickTrainingFailed
 from training_services.custom_vision.listing import ProjectListing
 from training_services.custom_vision.looking import Looks
@@ -42,6 +42,13 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
         patch.setenv("AIRFLOW_CONN_CUSTOM_VISION_DEFAULT", connection(server.url))
         (folder / "deployment").mkdir()
         yield Loop(folder / "deployment", server.url)
+
+
+@pytest.fixture(autouse=True)
+def no_wish_outlives_its_test(loop: Loop) -> Iterator[None]:
+    """A failed test's hold would hold the next one's training for ever."""
+    yield
+    loop.client.control("next", method="DELETE")
 
 
 def interrupt(patch: pytest.MonkeyPatch, where: Any, name: str) -> None:
@@ -74,7 +81,7 @@ def test_killed_while_it_trains_it_goes_on_where_it_was(loop: Loop) -> None:
     assert before["CreateImagesFromFiles"] == before["TrainProject"] == 1
     iteration = loop.client.training.get_iterations(loop.project().id)[0]
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(looking, "TOGETHER", 10)
+        patch.setattr(finds, "TOGETHER", 10)
         write = JobRecords.write
 
         def write_and_die(self: JobRecords, relative: str, content: Any) -> None:

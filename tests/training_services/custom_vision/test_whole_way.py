@@ -25,7 +25,7 @@ from tests.toy_dataset import put_dataset
 from tests.training_services.custom_vision.conftest import account
 from tests.training_services.watching import ended, until
 from training_jobs import predicting
-from training_services.custom_vision import answering
+from training_services.custom_vision import finds
 from training_services.custom_vision.answering import PredictionFailed
 from training_services.custom_vision.service import CustomVisionService
 from training_services.custom_vision.submitting import Submission
@@ -124,7 +124,7 @@ def test_its_project_stays_as_long_as_an_answer_is_missing(
     way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Path
 ) -> None:
     """Interrupted, it goes on with the images that have no answer; none is asked about twice, none is stored there."""
-    monkeypatch.setattr(answering, "TOGETHER", 2)
+    monkeypatch.setattr(finds, "TOGETHER", 2)
     assert not {name for name in HOLDOUT if list(sent.rglob(name))}, "until now it was never sent"
     with proxy_standin(tmp_path / "proxy", way.url) as proxy:
         detect, calls = CustomVisionAccount.detect, []
