@@ -129,12 +129,21 @@ def remember_groups(file: Path, leaders: Sequence[int]) -> None:
     write(file, json.dumps(groups))
 
 
-def end_remembered_groups(file: Path) -> None:
-    """Kill the groups that were written down; a process id that another process has by now is let alone."""
+def living_groups(file: Path) -> list[int]:
+    """Leaders of the groups that were written down; a process id that another process has by now is left out."""
+    found = []
     for group in json.loads(file.read_text()) if file.exists() else []:
         with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(group["pid"]).create_time() == group["begun"]:
-                end_group(group["pid"], signal.SIGKILL)
+            leader = psutil.Process(group["pid"])
+            if leader.create_time() == group["begun"] and leader.status() != psutil.STATUS_ZOMBIE:
+                found.append(leader.pid)
+    return found
+
+
+def end_remembered_groups(file: Path) -> None:
+    """Kill the groups that were written down."""
+    for leader in living_groups(file):
+        end_group(leader, signal.SIGKILL)
     file.unlink(missing_ok=True)
 
 

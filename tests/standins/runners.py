@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.standins.job_folder import owning
-from tests.standins.processes import PROJECT, end_remembered_groups, remember_groups
+from tests.standins.processes import PROJECT, end_remembered_groups, living_groups, remember_groups
 from training_services.local_runner import write
 
+RUNNER = "runner.json"  # in which a job's runner is remembered
 HOSTS = "hosts.json"  # in which a runner remembers what it started
 ATTEMPTS = 4  # the first and three more, after which the service gives up
 
@@ -31,9 +32,9 @@ class Runners:
     def look_after(self, job: Path) -> None:
         """Start a job's runner if it has none. Called again and again."""
         runner = self._running.get(job)
-        if runner is not None and runner.poll() is None:
-            return
-        with owning(job) as mine:  # a runner of an earlier stand-in owns it as long as it lives
+        if (runner is not None and runner.poll() is None) or living_groups(job / RUNNER):
+            return  # the second one is of an earlier stand-in, and perhaps too young to own its job
+        with owning(job) as mine:
             idle = mine and not self.has_ended(job)
         if idle:
             self._start(job)
@@ -42,7 +43,7 @@ class Runners:
 
     def end(self, job: Path) -> None:
         """Kill a job's processes; the job stays as it is."""
-        for remembered in ("runner.json", HOSTS):
+        for remembered in (RUNNER, HOSTS):
             end_remembered_groups(job / remembered)
         if (runner := self._running.pop(job, None)) is not None:
             runner.wait()  # or it would stay behind as a zombie
@@ -62,4 +63,4 @@ class Runners:
                 stderr=complaints,
                 start_new_session=True,
             )
-        remember_groups(job / "runner.json", [self._running[job].pid])
+        remember_groups(job / RUNNER, [self._running[job].pid])

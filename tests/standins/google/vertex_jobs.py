@@ -26,7 +26,7 @@ from tests.standins.google.vertex_faults import HOLDS, KINDS, STRIKING, refuse_a
 from tests.standins.google.vertex_logs import JobLog, rfc3339
 from tests.standins.google.vertex_rules import Project, check_job
 from tests.standins.job_folder import is_held, owning
-from tests.standins.processes import PROJECT, end_remembered_groups, remember_groups
+from tests.standins.processes import PROJECT, end_remembered_groups, living_groups, remember_groups
 from tests.standins.wishes import Wishes
 from training_services.local_runner import write
 
@@ -169,8 +169,8 @@ class Jobs:
     def _step(self, job_id: str) -> None:
         folder = self.folder / job_id
         runner = self._runners.get(job_id)
-        if runner is not None and runner.poll() is None:
-            return
+        if (runner is not None and runner.poll() is None) or living_groups(folder / "runner.json"):
+            return  # the second one is of an earlier stand-in, and perhaps too young to own its job
         state = self._status(job_id)["state"]
         if state == status.QUEUED:
             if (folder / "cancel").exists():
