@@ -23,6 +23,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from house.assets import IMAGES, Partition
 from house.defaults import Tag, dag_defaults
+from house.form import batch_field, collection_field
 from house.ingesting import ingest_and_announce
 from house.waiting import WaitForDocuments
 from include import settings
@@ -63,20 +64,10 @@ if collections := sorted(settings.load().collections):
         schedule=PartitionedAtRuntime(),
         doc_md=__doc__,
         params={
-            "collection": Param(
-                collections[0],
-                type="string",
-                enum=collections,
-                title="Collection",
-                description_md="Which detection problem the images belong to.",
-            ),
-            "batch": Param(
-                "all",
-                type="string",
-                pattern=r"^[A-Za-z0-9_.~+-]{1,200}$",
-                title="Batch",
-                description_md="The key of the batch whose images without an annotation are to be labelled. It takes "
-                "the place of *{batch}* in the source.",
+            "collection": collection_field(collections, "Which detection problem the images belong to."),
+            "batch": batch_field(
+                "The key of the batch whose images without an annotation are to be labelled. It takes the place of "
+                "*{batch}* in the source."
             ),
             "images": Param(
                 0,

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, task
 
 from house.defaults import Tag, dag_defaults
+from house.form import collection_field, job_field
 from include import settings
 
 
@@ -32,20 +33,8 @@ if collections := sorted(settings.load().collections):
         schedule=None,
         doc_md=__doc__,
         params={
-            "collection": Param(
-                collections[0],
-                type="string",
-                enum=collections,
-                title="Collection",
-                description_md="Whose data the job was trained on.",
-            ),
-            "job": Param(
-                "",
-                type="string",
-                title="Job",
-                description_md="The whole name, such as *lanner-local-1a2b3c4d-5e6f7a8b-g1-a1*: it is in the log of "
-                "**submit**, in *result.json*, in MLflow, and a folder below *models* in the store.",
-            ),
+            "collection": collection_field(collections, "Whose data the job was trained on."),
+            "job": job_field("lanner-local-1a2b3c4d-5e6f7a8b-g1-a1"),
         },
         **dag_defaults(Tag.TRAINING),
     ):

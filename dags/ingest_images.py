@@ -20,6 +20,7 @@ from airflow.sdk import DAG, CronPartitionTimetable, Param, PartitionedAtRuntime
 
 from house.assets import IMAGES, Partition
 from house.defaults import Tag, dag_defaults
+from house.form import batch_field
 from house.ingesting import ingest, ingest_and_announce
 from include import settings
 
@@ -49,13 +50,9 @@ with DAG(
             title="Collection",
             description_md="One of the collections of *lanner.yaml*. A new one is added there; it needs no code.",
         ),
-        "batch": Param(
-            "all",
-            type="string",
-            pattern=r"^[A-Za-z0-9_.~+-]{1,200}$",
-            title="Batch",
-            description_md="The batch's key. It takes the place of *{batch}* in the collection's source, and batches "
-            "are ordered by it. A collection that is a single folder has one batch; *all* is a good name for it.",
+        "batch": batch_field(
+            "The batch's key. It takes the place of *{batch}* in the collection's source, and batches are ordered by "
+            "it. A collection that is a single folder has one batch; *all* is a good name for it."
         ),
     },
     **dag_defaults(Tag.DATA),

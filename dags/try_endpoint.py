@@ -19,6 +19,7 @@ from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from house.defaults import Tag, dag_defaults
+from house.form import collection_field, job_field
 from include import settings
 from include.checks.aws.instances import SERVING
 
@@ -81,20 +82,8 @@ if collections := sorted(name for name, each in current.collections.items() if "
         schedule=None,
         doc_md=__doc__,
         params={
-            "collection": Param(
-                collections[0],
-                type="string",
-                enum=collections,
-                title="Collection",
-                description_md="Whose data the job was trained on.",
-            ),
-            "job": Param(
-                "",
-                type="string",
-                title="Job",
-                description_md="The whole name, such as *lanner-sagemaker-builtin-1a2b3c4d-5e6f7a8b-g1-a1*: it is in "
-                "the log of **submit**, in *result.json*, in MLflow, and a folder below *models* in the store.",
-            ),
+            "collection": collection_field(collections, "Whose data the job was trained on."),
+            "job": job_field("lanner-sagemaker-builtin-1a2b3c4d-5e6f7a8b-g1-a1"),
             "machine": Param(
                 SERVING[0],
                 type="string",
