@@ -38,6 +38,16 @@ def test_a_resumed_stream_goes_on_as_it_would_have(
 
 
 @pytest.mark.parametrize("cache_bytes", [batches.CACHE_BYTES, 0], ids=["from memory", "from shards"])
+def test_nothing_tunes_the_stream(data: Path, monkeypatch: pytest.MonkeyPatch, cache_bytes: int) -> None:
+    """What is stopped would wait for it, up to a minute."""
+    monkeypatch.setattr(batches, "CACHE_BYTES", cache_bytes)
+    shards = find_shards(data, "train")
+    annotations = read_annotations(shards, {1: "red", 2: "green"})
+    dataset = batches.training_batches(shards, annotations, Configuration(input_size=64), ANCHORS)
+    assert dataset.options().autotune.enabled is False
+
+
+@pytest.mark.parametrize("cache_bytes", [batches.CACHE_BYTES, 0], ids=["from memory", "from shards"])
 def test_every_epoch_shows_each_image_once_in_another_order(
     data: Path, monkeypatch: pytest.MonkeyPatch, cache_bytes: int
 ) -> None:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from detector_trainer.anchors import Targets, match
 from detector_trainer.augmentation import augment, tiled
 from detector_trainer.configuration import Configuration
-from detector_trainer.records import Annotation, Example, decoded, parse_example, read_records
+from detector_trainer.records import AT_ONCE, Annotation, Example, decoded, parse_example, read_records, untuned
 
 CACHE_MARGIN = 1.3  # cached images are larger than the input by this much, so that crops stay sharp
 CACHE_BYTES = 1 << 30  # sets that need more than this are read from their shards in every epoch
@@ -96,12 +96,12 @@ def training_batches(
     def assign(image: tf.Tensor, boxes: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Targets]:
         return image, match(boxes, labels - 1, anchors_tensor)
 
-    examples = samples.map(vary, num_parallel_calls=tf.data.AUTOTUNE)
+    examples = samples.map(vary, num_parallel_calls=AT_ONCE)
     if options.mosaic:
         batches = examples.batch(len(rows), drop_remainder=True).enumerate(start)
-        examples = batches.map(combine, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
-    targets = examples.map(assign, num_parallel_calls=tf.data.AUTOTUNE)
-    return targets.batch(len(own) // part.replicas, drop_remainder=True).prefetch(2)
+        examples = batches.map(combine, num_parallel_calls=AT_ONCE).unbatch()
+    targets = examples.map(assign, num_parallel_calls=AT_ONCE)
+    return untuned(targets.batch(len(own) // part.replicas, drop_remainder=True).prefetch(2))
 
 
 def _from_memory(
@@ -113,7 +113,7 @@ def _from_memory(
         np.empty((count, size, size, 3), np.uint8), np.empty((count, most, 4), np.float32), np.empty((count, most), int)
     )
     records = read_records(tf.data.Dataset.from_tensor_slices([str(shard) for shard in shards]))
-    decoding = records.map(lambda record: _example(record, size, most), num_parallel_calls=tf.data.AUTOTUNE)
+    decoding = records.map(lambda record: _example(record, size, most), num_parallel_calls=AT_ONCE)
     for row, example in enumerate(decoded(decoding, annotations)):
         for array, value in zip(examples, example, strict=True):
             array[row] = value
@@ -144,7 +144,7 @@ def _from_shards(
         return index, _example(record, size, most)
 
     records = tf.data.Dataset.range(first // count, _FOREVER).flat_map(epoch).skip(first % count)
-    return wanted(records.enumerate(first)).map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    return wanted(records.enumerate(first)).map(read, num_parallel_calls=AT_ONCE)
 
 
 def _shuffled(values: tf.Tensor, seed: int, epoch: tf.Tensor) -> tf.Tensor:

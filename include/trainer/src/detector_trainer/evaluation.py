@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from detector_trainer.detection import Detections, detect
 from detector_trainer.model import Detector
-from detector_trainer.records import Annotation, parse_example, read_records
+from detector_trainer.records import AT_ONCE, Annotation, parse_example, read_records, untuned
 
 BATCH = 16  # images
 CACHE_BYTES = 1 << 30  # of decoded images; validation sets that need more are decoded at every evaluation
@@ -41,10 +41,10 @@ class Evaluator:
     def __init__(self, detector: Detector, shards: Sequence[Path], annotations: Sequence[Annotation]) -> None:
         size = detector.configuration.input_size
         records = read_records(tf.data.Dataset.from_tensor_slices([str(shard) for shard in shards]))
-        images = records.map(lambda record: parse_example(record, size).image, num_parallel_calls=tf.data.AUTOTUNE)
+        images = records.map(lambda record: parse_example(record, size).image, num_parallel_calls=AT_ONCE)
         if len(annotations) * size**2 * 3 * 4 <= CACHE_BYTES:
             images = images.cache()
-        self._batches = images.batch(BATCH).prefetch(1)
+        self._batches = untuned(images.batch(BATCH).prefetch(1))
         self._annotations = annotations
         self._truth = ground_truth(annotations, detector.label_map)
         self._detect = tf.function(
