@@ -27,6 +27,11 @@ SECONDS = 500  # for a whole run
 INTERRUPTED_AFTER = (0.05, 0.3, 1.0, 2.5, 6.0, 12.0, 22.0, 36.0)  # from before the imports to the training
 
 
+def heed_ctrl_c() -> None:
+    """Tests that a shell has put into the background inherit that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class MakeRun:
     """What `make run` runs, in a process group of its own as in a terminal."""
 
@@ -43,6 +48,7 @@ class MakeRun:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=heed_ctrl_c,
             )
 
     def interrupt(self) -> None:
