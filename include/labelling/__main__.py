@@ -10,7 +10,7 @@ from pathlib import Path
 
 from include.dataset.obtain import FORMS, canonical, obtain
 from include.labelling.simulation import Simulation
-from include.settings import state_folder
+from include.settings import LabellingSettings, state_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +42,14 @@ def parser() -> argparse.ArgumentParser:
     )
     simulate.add_argument("--images", type=int, default=20, help="in a round (default: %(default)s)")
     simulate.add_argument("--rounds", type=int, default=0, help="how many (default: until no image is left)")
+    simulate.add_argument(
+        "--threshold",
+        type=float,
+        nargs="+",
+        default=[LabellingSettings().threshold],
+        metavar="SCORE",
+        help="suggestions of a lower score are not shown; several: what each would come to (default: %(default)s)",
+    )
     simulate.set_defaults(run=run_simulate)
     return parser
 
@@ -52,15 +60,19 @@ def run_simulate(options: argparse.Namespace) -> int:
 
     folder = obtain(canonical(options.data), state_folder())
     labeller: Labeller = model_in(options.model) if options.model else Nobody()
-    with tempfile.TemporaryDirectory(prefix="lanner-simulated-") as scratch:
-        simulation = Simulation(folder, Path(scratch), images=options.images)
-        print(f"{len(simulation.truth)} images, {simulation.true_boxes} boxes; suggestions by {labeller.name}")
-        while options.rounds == 0 or len(simulation.rounds) < options.rounds:
-            effort = simulation.step(labeller)
-            if effort is None:
-                break
-            print(f"round {len(simulation.rounds)}: {effort}")
-        print(f"all: {simulation.effort}")
+    for threshold in options.threshold:
+        with tempfile.TemporaryDirectory(prefix="lanner-simulated-") as scratch:
+            simulation = Simulation(folder, Path(scratch), images=options.images, threshold=threshold)
+            print(
+                f"{len(simulation.truth)} images, {simulation.true_boxes} boxes; suggestions by {labeller.name} with a "
+                f"score of at least {threshold}"
+            )
+            while options.rounds == 0 or len(simulation.rounds) < options.rounds:
+                effort = simulation.step(labeller)
+                if effort is None:
+                    break
+                print(f"round {len(simulation.rounds)}: {effort}")
+            print(f"all: {simulation.effort}")
     return 0
 
 

@@ -33,9 +33,18 @@ class Simulation:
         scratch: where the store and the bare images are put.
         images: in a round.
         leave_out: SHA-256 of images that are not to be labelled (a hold-out).
+        threshold: suggestions of a lower score are not shown.
     """
 
-    def __init__(self, folder: Path, scratch: Path, *, images: int, leave_out: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        scratch: Path,
+        *,
+        images: int,
+        leave_out: Collection[str] = (),
+        threshold: float = LabellingSettings().threshold,
+    ) -> None:
         self.store = Store(scratch / "store")
         checked = check_batch(folder, store=self.store, collection=TRUTH, key=BATCH)
         manifest = self.store.get(BatchDocument, checked).manifest
@@ -43,7 +52,7 @@ class Simulation:
         self.truth = {image.sha256: image.boxes for image in sound}
         self.classes = sorted({box.label for boxes in self.truth.values() for box in boxes})
         self.rounds: list[tuple[ReviewDocument, Effort]] = []
-        self._settings = LabellingSettings(images=images)
+        self._settings = LabellingSettings(images=images, threshold=threshold)
         self._bare = _take_annotations_away(folder, sound, scratch / "bare")
 
     @property

@@ -83,6 +83,15 @@ def test_the_loop_labels_every_image_once(annotated: Path, tmp_path: Path) -> No
     assert (last.found, last.labelled, last.left) == (7, 7, 0)
 
 
+@pytest.mark.parametrize(("threshold", "accepted"), [(0.5, 7), (0.7, 0)])
+def test_only_suggestions_of_a_score_are_shown(
+    annotated: Path, tmp_path: Path, threshold: float, accepted: int
+) -> None:
+    simulation = Simulation(annotated, tmp_path / "scratch", images=9, threshold=threshold)
+    simulation.step(Oracle({sha256: [proposal(boxes[0], 0.6)] for sha256, boxes in simulation.truth.items()}))
+    assert simulation.effort.boxes == BoxTally(accepted=accepted, drawn=14 - accepted)
+
+
 def test_a_hold_out_is_left_alone(annotated: Path, tmp_path: Path) -> None:
     whole = Simulation(annotated, tmp_path / "whole", images=9)
     unseen = sorted(whole.truth)[:2]
@@ -94,9 +103,11 @@ def test_a_hold_out_is_left_alone(annotated: Path, tmp_path: Path) -> None:
 def test_the_command_prints_a_line_for_each_round(
     annotated: Path, lanner: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["simulate", "--data", str(annotated), "--images", "4"]) == 0
+    assert main(["simulate", "--data", str(annotated), "--images", "4", "--threshold", "0.3", "0.5"]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == "7 images, 14 boxes; suggestions by nobody"
+    assert len(told) == 2 * 4
+    assert told[0] == "7 images, 14 boxes; suggestions by nobody with a score of at least 0.3"
+    assert told[4].endswith("0.5")
     assert told[1].startswith("round 1: 4 images, 8 boxes: 0 accepted unchanged, 0 corrected, 0 rejected, 8 drawn;")
     assert told[-1].startswith("all: 7 images, 14 boxes")
     assert main(["simulate", "--data", str(annotated), "--model", str(annotated)]) == 2
