@@ -63,7 +63,7 @@ class LabellingSettings(Part):
     labeller: Name = "registry"  # who suggests boxes: the newest registered model, "custom_vision" or "nobody"
     images: int = Field(default=20, ge=1, le=200)  # of a round
     look_at: int = Field(default=2000, ge=1)  # images that the labeller is shown for each round, if so many wait
-    threshold: Share = 0.3  # a suggestion of a lower score is not shown to the person
+    threshold: Share = 0.5  # a suggestion of a lower score is not shown to the person
 
 
 class CollectionSettings(Part):
