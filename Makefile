@@ -68,10 +68,10 @@ test-faults: $(VENV)/ready system system-faults ## half an hour: parts of a real
 	@$(MAKE) --no-print-directory -j 2 faults-sqlite faults-postgres
 
 faults-sqlite:
-	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and not postgres and not clouds' --durations=0 2>&1 | sed -u 's/^/sqlite   /'
+	@set -o pipefail; $(PYTHON) -m pytest tests/faults -vv -m 'faults and not postgres and not clouds' --durations=0 2>&1 | sed -u 's/^/sqlite   /'
 
 faults-postgres:
-	@set -o pipefail; $(PYTHON) -m pytest -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
+	@set -o pipefail; $(PYTHON) -m pytest tests/faults -vv -m 'faults and postgres' --durations=0 2>&1 | sed -u 's/^/postgres /'
 
 test-faults-clouds: $(VENV)/ready $(AZURITE)/ready ## the same with trainings in the clouds' stand-ins, and calls to them that fail [TARGETS=vertex|sagemaker|azure_ml|custom_vision]
 	$(PYTHON) -m pytest -vv -m 'faults and clouds' $(if $(TARGETS),-k '$(TARGETS)') --durations=0 --numprocesses 2 --dist worksteal
