@@ -16,7 +16,11 @@ from training_services.sdist import TRAINER
 # Counts to `steps`, a step every 50 ms, goes on from --resume, and ends as "how" says. As an evaluator it only says so.
 SCRIPT = """
 import json, os, pathlib, signal, sys, time
-if json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("type") == "evaluator":
+spec = json.loads(os.environ.get("TF_CONFIG", "{}"))
+task = {"type": "chief", "index": 0} | spec.get("task", {})
+first = "chief" if "chief" in spec.get("cluster", {"chief": []}) else "worker"
+is_chief = (task["type"], task["index"]) == (first, 0)  # of several workers it alone writes
+if task["type"] == "evaluator":
     print("evaluating", flush=True)
     sys.exit()
 def at(location):
@@ -36,11 +40,12 @@ print("starting at step", step, flush=True)
 while step < told["steps"]:
     time.sleep(0.05)
     step += 1
-    unfinished = output / "checkpoints" / "last" / "state.part"
-    unfinished.write_text(str(step))
-    unfinished.replace(unfinished.with_suffix(".npz"))  # whole or not at all: it may be killed at any moment
-    with (output / "metrics.jsonl").open("a") as metrics:
-        metrics.write(json.dumps({"step": step, "steps": told["steps"], "loss": 1 / step}) + "\\n")
+    if is_chief:
+        unfinished = output / "checkpoints" / "last" / "state.part"
+        unfinished.write_text(str(step))
+        unfinished.replace(unfinished.with_suffix(".npz"))  # whole or not at all: it may be killed at any moment
+        with (output / "metrics.jsonl").open("a") as metrics:
+            metrics.write(json.dumps({"step": step, "steps": told["steps"], "loss": 1 / step}) + "\\n")
     if stopped:
         sys.exit(75)
 if told["how"] != 0:
